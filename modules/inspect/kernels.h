@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The inner loops of inspection: one row of 8-bit samples each, integers only, so that every
+ * instruction set gives the same bits. Plain C that the compiler vectorises; on x86-64 each
+ * has a second clone for AVX2, chosen when the program is loaded.
+ * Lengths n are pixels, at least 0. Outputs never overlap inputs unless said.
+ */
+enum { VD_BLEND_ONE = 64, VD_GAIN_ONE = 1024, VD_PRODUCTS_MOST = 16384 };
+
+/*
+ * out[i] = bilinear sample between upper[i], upper[i+1], lower[i], lower[i+1] at the fractions
+ * fx, fy in 0 .. VD_BLEND_ONE - 1. Reads n + 1 samples of both rows.
+ */
+void vd_row_blend(const uint8_t *upper, const uint8_t *lower, int fx, int fy, int n, uint8_t *out);
+
+/* row[i] = row[i] * gain[i] / VD_GAIN_ONE, rounded, at most 255. gain <= 8 * VD_GAIN_ONE. In place. */
+void vd_row_gain(uint8_t *row, const uint16_t *gain, int n);
+
+/*
+ * excess[i] = by how much row[i] leaves lower[i] .. upper[i], 0 inside. Returns the OR of all:
+ * 0 says that the whole row lies inside.
+ */
+uint8_t vd_row_compare(const uint8_t *row, const uint8_t *upper, const uint8_t *lower, int n,
+		       uint8_t *excess);
+
+/* bits[i] = 1 where row[i] > upper[i], 2 where row[i] < lower[i], else 0. */
+void vd_row_polarity(const uint8_t *row, const uint8_t *upper, const uint8_t *lower, int n,
+		     uint8_t *bits);
+
+/* Sums of b, b*b and a*b; n <= VD_PRODUCTS_MOST. Adds to the sums. */
+struct vd_products {
+	int64_t b, bb, ab;
+};
+void vd_row_products(const uint8_t *a, const uint8_t *b, int n, struct vd_products *sums);
+
+/* Sum of g[i] * b[i]; n <= VD_PRODUCTS_MOST, |g| <= 255. */
+int64_t vd_row_weighted(const int16_t *g, const uint8_t *b, int n);
+
+/* sums[i] += row[i]; at most 257 rows. */
+void vd_row_accumulate(uint16_t *sums, const uint8_t *row, int n);
+
+uint32_t vd_row_sum(const uint8_t *row, int n);
+
+/* out[i] = mean of the 2x2 samples of two rows of 2n, rounded. */
+void vd_row_halve(const uint8_t *upper, const uint8_t *lower, int n, uint8_t *out);
+
+/* io[i] = max or min of io[i] and other[i]; and the same bitwise. In place. */
+void vd_row_max(uint8_t *io, const uint8_t *other, int n);
+void vd_row_min(uint8_t *io, const uint8_t *other, int n);
+void vd_row_and(uint8_t *io, const uint8_t *other, int n);
+void vd_row_or(uint8_t *io, const uint8_t *other, int n);
+
+/* row[i] + add, at most 255; row[i] - subtract, at least 0. In place. */
+void vd_row_add(uint8_t *row, uint8_t add, int n);
+void vd_row_subtract(uint8_t *row, uint8_t subtract, int n);
+
+/* Welford's step for sample number count (1, 2, ...): mean and m2 in float, one row. */
+void vd_row_learn(const uint8_t *row, float *mean, float *m2, int count, int n);
