@@ -242,7 +242,7 @@ struct vd_frame_in_handlers {
 	void (*on_frame)(struct vd_frame *frame, void *argument); /* yours until released */
 	/* A capture that failed: the whole packet (seq, text, trigger, …). May be NULL. */
 	void (*on_failed)(const char *peer, const cJSON *about, void *argument);
-	/* A producer came or went. May be NULL. */
+	/* A producer came or went. May be NULL. The port must not be freed here. */
 	void (*on_peer)(const char *peer, bool is_connected, void *argument);
 };
 
