@@ -357,7 +357,7 @@ static int check_additional(struct vd_schema_walk *walk, const cJSON *argument, 
 		if (vd_json_get(properties, part->string))
 			continue;
 		if (cJSON_IsFalse(argument)) {
-			vd_fault_set(fault, 400, "", "no such parameter");
+			vd_fault_set(fault, 400, "", "is not known here");
 			vd_fault_under(fault, part->string);
 			return -EINVAL;
 		}

@@ -158,8 +158,8 @@ static void absent_and_unknown_properties_are_named(void **state)
 			     "\"required\":[\"width\"],\"additionalProperties\":false}";
 
 	check(schema, "{\"fps\":1}", "/width", "is required");
-	check(schema, "{\"width\":1,\"widht\":1}", "/widht", "no such parameter");
-	check(schema, "{\"width\":1,\"Fps\":1}", "/Fps", "no such parameter");
+	check(schema, "{\"width\":1,\"widht\":1}", "/widht", "is not known here");
+	check(schema, "{\"width\":1,\"Fps\":1}", "/Fps", "is not known here");
 	accepts(schema, "{\"width\":1,\"fps\":2}");
 }
 
