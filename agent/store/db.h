@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/store/class.h"
+#include "base/attr.h"
+
+/*
+ * The store's SQL; nothing else in the agent includes sqlite3.h. Used by one thread at a
+ * time. Errors: -ENOSPC full, -EIO, -EROFS, -ENOMEM, -EUCLEAN the file is no sound database,
+ * -EBUSY another process has it; vd_db_error says which and why in words.
+ */
+struct vd_db;
+
+/* Opens or begins the file, locked for as long as it is open. error gets the reason. */
+VD_MUST int vd_db_open(const char *path, struct vd_db **ret_db, char *error, size_t error_size);
+struct vd_db *vd_db_close(struct vd_db *db); /* returns NULL */
+VD_DEFINE_CLEANUP(struct vd_db, vd_db_close)
+const char *vd_db_error(const struct vd_db *db);
+bool vd_db_is_readonly(const struct vd_db *db);
+
+VD_MUST int vd_db_begin(struct vd_db *db);
+VD_MUST int vd_db_commit(struct vd_db *db);
+void vd_db_rollback(struct vd_db *db);
+
+/* A row: records with the numbers first to last, none missing. */
+enum vd_row_kind { VD_ROW_RECORDS, VD_ROW_TOMBSTONE };
+struct vd_row {
+	enum vd_class class;
+	enum vd_row_kind kind;
+	uint64_t first, last;
+	uint64_t clock_ms; /* the store's clock (see struct vd_tally) at the commit */
+	char boot_id[64];
+	uint32_t crc; /* vd_row_crc */
+	const void *data;
+	size_t len;
+};
+
+uint32_t vd_row_crc(const struct vd_row *row);
+
+/* What a row is counted with: its data and what the file needs around them. */
+VD_UNUSED static inline uint64_t vd_row_cost(const struct vd_row *row)
+{
+	return row->len + 48;
+}
+
+VD_MUST int vd_db_insert(struct vd_db *db, const struct vd_row *row);
+
+/*
+ * The first row of class with after < first <= upto, of this kind only if kind >= 0. 1: found;
+ * ret_row->data is borrowed until the next call. 0: none.
+ */
+VD_MUST int vd_db_next(struct vd_db *db, enum vd_class class, uint64_t after, uint64_t upto,
+		       int kind, struct vd_row *ret_row);
+
+/* Deletes the rows of class with from <= first <= to. */
+VD_MUST int vd_db_delete(struct vd_db *db, enum vd_class class, uint64_t from, uint64_t to);
+
+/* The figures that outlive a restart. Index VD_CLASSES counts the tombstones of all classes. */
+enum { VD_TOMBSTONES = VD_CLASSES, VD_TALLIES };
+struct vd_tally {
+	struct {
+		uint64_t rows, records, bytes, delivered, evicted;
+	} of[VD_TALLIES];
+	uint64_t images, image_bytes, images_evicted;
+	uint64_t next_seq;
+	/*
+	 * The store's clock: milliseconds while the device runs, so that a wrong wall clock
+	 * expires nothing. clock = CLOCK_BOOTTIME + clock_offset_ms.
+	 */
+	int64_t clock_offset_ms;
+};
+
+/* Loads the figures as they were saved and adds the rows that came since. */
+VD_MUST int vd_db_load_tally(struct vd_db *db, struct vd_tally *ret_tally);
+VD_MUST int vd_db_save_tally(struct vd_db *db, const struct vd_tally *tally);
+
+/* text NULL deletes. */
+VD_MUST int vd_db_document_put(struct vd_db *db, const char *name, const char *text, size_t len);
+typedef int (*vd_db_document_fn)(void *argument, const char *name, const char *text, size_t len);
+VD_MUST int vd_db_each_document(struct vd_db *db, vd_db_document_fn fn, void *argument);
+
+/* The index of images. A file that is there already keeps its row, dearer if worth is more. */
+struct vd_image {
+	int64_t id;
+	char file[80]; /* <sha256>.<ext> */
+	uint64_t bytes, seq;
+	int worth;
+};
+VD_MUST int vd_db_image_put(struct vd_db *db, const struct vd_image *image, const char *name,
+			    const char *media_type); /* 1: new, 0: was there */
+VD_MUST int vd_db_image_cheapest(struct vd_db *db, struct vd_image *ret_image); /* 1, 0: none */
+VD_MUST int vd_db_image_delete(struct vd_db *db, int64_t id);
+VD_MUST int vd_db_has_image(struct vd_db *db, const char *file); /* 1, 0 */

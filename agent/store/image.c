@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/store/private.h"
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/log.h"
+
+static const char *extension(const char *media_type)
+{
+	static const struct {
+		const char *media_type, *extension;
+	} known[] = {
+		{ "image/jpeg", "jpg" },
+		{ "image/png", "png" },
+		{ "application/json", "json" },
+	};
+
+	for (size_t i = 0; i < VD_COUNT(known); i++)
+		if (strcmp(media_type, known[i].media_type) == 0)
+			return known[i].extension;
+	return "bin";
+}
+
+void vd_image_file(const struct vd_enclosure *enclosure, char file[static 80])
+{
+	(void)snprintf(file, 80, "%s.%s", enclosure->sha256, extension(enclosure->media_type));
+}
+
+static int read_all(const struct vd_enclosure *enclosure, char **ret_data, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_free) char *data = malloc(enclosure->bytes + 1);
+	size_t len = 0;
+	ssize_t n = 1;
+
+	if (!data)
+		return -ENOMEM;
+	/* One byte more than promised, so that a longer file shows. */
+	while (n > 0 && len <= enclosure->bytes) {
+		n = pread(enclosure->fd, data + len, enclosure->bytes + 1 - len, (off_t)len);
+		if (n < 0 && errno != EINTR) {
+			vd_fault_set(fault, 400, "", "cannot be read: %s", strerrordesc_np(errno));
+			return -EBADMSG;
+		}
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (len != enclosure->bytes) {
+		vd_fault_set(fault, 400, "/bytes", "the file is %s than the %llu bytes stated",
+			     len < enclosure->bytes ? "shorter" : "longer",
+			     (unsigned long long)enclosure->bytes);
+		return -EBADMSG;
+	}
+	*ret_data = VD_TAKE(data);
+	return 0;
+}
+
+int vd_image_write(const char *folder, struct vd_enclosure *enclosure, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_free) char *data = NULL;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf path = { 0 };
+	char sha256[VD_SHA256_TEXT], file[80];
+	int r = read_all(enclosure, &data, fault);
+
+	if (r < 0)
+		return r;
+	r = vd_sha256_text(data, enclosure->bytes, sha256);
+	if (r < 0)
+		return r;
+	if (strcmp(sha256, enclosure->sha256) != 0) {
+		vd_fault_set(fault, 400, "/sha256", "the content's is %s", sha256);
+		return -EBADMSG;
+	}
+	vd_image_file(enclosure, file);
+	r = vd_buf_printf(&path, "%s/%s", folder, file);
+	if (r == 0)
+		r = vd_file_write(path.data, data, enclosure->bytes, 0640);
+	enclosure->is_written = r == 0;
+	return r;
+}
+
+static int index_one(struct vd_store *store, const struct vd_enclosure *enclosure, uint64_t seq,
+		     int worth)
+{
+	struct vd_writer *w = &store->writer;
+	struct vd_image image = { .bytes = enclosure->bytes, .seq = seq, .worth = worth };
+	int r;
+
+	vd_image_file(enclosure, image.file);
+	r = vd_db_image_put(w->db, &image, enclosure->name, enclosure->media_type);
+	if (r != 1)
+		return r;
+	w->ledger.tally.images++;
+	w->ledger.tally.image_bytes += image.bytes;
+	return 0;
+}
+
+int vd_image_index(struct vd_store *store, struct vd_entry *entry)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < entry->enclosure_count; i++)
+		r = index_one(store, &entry->enclosures[i], entry->seq, entry->worth);
+	return r;
+}
+
+static int add_dead(struct vd_writer *w, const struct vd_image *image)
+{
+	if (w->dead_count == w->dead_capacity) {
+		size_t capacity = w->dead_capacity ? 2 * w->dead_capacity : 16;
+		struct vd_image *dead = reallocarray(w->dead, capacity, sizeof *dead);
+
+		if (!dead)
+			return -ENOMEM;
+		w->dead = dead;
+		w->dead_capacity = capacity;
+	}
+	w->dead[w->dead_count++] = *image;
+	return 0;
+}
+
+int vd_image_make_room(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	struct vd_tally *tally = &w->ledger.tally;
+
+	while (tally->image_bytes > store->image_max_bytes) {
+		struct vd_image image;
+		int r = vd_db_image_cheapest(w->db, &image);
+
+		if (r == 1)
+			r = vd_db_image_delete(w->db, image.id) < 0 ? -EIO : 1;
+		if (r == 1 && add_dead(w, &image) < 0)
+			r = -ENOMEM;
+		if (r != 1)
+			return r;
+		tally->images--;
+		tally->image_bytes -= image.bytes;
+		tally->images_evicted++;
+		w->ledger.is_dirty = true;
+	}
+	return 0;
+}
+
+static void unlink_file(const struct vd_store *store, const char *file)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof path, "%s/%s", store->images, file);
+	if (unlink(path) < 0 && errno != ENOENT)
+		vd_log(VD_WARN, "store.image-not-removed", "file=%s error=\"%s\"", file,
+		       strerrordesc_np(errno));
+}
+
+void vd_image_unlink_dead(struct vd_store *store)
+{
+	for (size_t i = 0; i < store->writer.dead_count; i++)
+		unlink_file(store, store->writer.dead[i].file);
+	store->writer.dead_count = 0;
+}
+
+void vd_image_discard(struct vd_store *store, const struct vd_entry *entry)
+{
+	for (size_t i = 0; i < entry->enclosure_count; i++) {
+		char file[80];
+
+		vd_image_file(&entry->enclosures[i], file);
+		if (entry->enclosures[i].is_written && vd_db_has_image(store->writer.db, file) == 0)
+			unlink_file(store, file);
+	}
+}
+
+/* "<64 hexadecimal digits>.<ext>", and small enough for the index. */
+static bool is_image_name(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == 64 && name[64] == '.' && strlen(name) < 72;
+}
+
+static int adopt_one(struct vd_store *store, int folder_fd, const char *name)
+{
+	struct vd_tally *tally = &store->writer.ledger.tally;
+	struct vd_image image = { .worth = 1 };
+	struct stat st;
+	int r = vd_db_has_image(store->writer.db, name);
+
+	if (r != 0 || fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return r < 0 ? r : 0;
+	(void)snprintf(image.file, sizeof image.file, "%.79s", name);
+	image.bytes = (uint64_t)st.st_size;
+	r = vd_db_image_put(store->writer.db, &image, "", "");
+	if (r != 1)
+		return r;
+	tally->images++;
+	tally->image_bytes += image.bytes;
+	return 0;
+}
+
+int vd_image_adopt(struct vd_store *store)
+{
+	DIR *folder = opendir(store->images);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!folder)
+		return errno == ENOENT ? 0 : -errno;
+	while (r == 0 && (entry = readdir(folder))) {
+		if (is_image_name(entry->d_name))
+			r = adopt_one(store, dirfd(folder), entry->d_name);
+		else if (entry->d_name[0] != '.' || strlen(entry->d_name) > 2)
+			unlink_file(store, entry->d_name); /* half-written */
+	}
+	(void)closedir(folder);
+	return r;
+}

@@ -1,0 +1,747 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that writes. A group is whatever was queued when the last commit ended; alarms,
+ * verdicts and documents start one at once, the others wait up to VD_GATHER_MS for company.
+ * When a transaction fails everything in it is kept and tried again every second, so the
+ * recovery needs no case of its own.
+ */
+#include "agent/store/private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+enum { RETRY_MS = 1000, EXPIRY_MS = 5000 };
+
+uint64_t vd_writer_clock_ms(const struct vd_writer *w)
+{
+	return vd_clock_mono_ms() + (uint64_t)w->ledger.tally.clock_offset_ms;
+}
+
+/* --- the file: opened, set aside, opened again --- */
+
+static void set_degraded(struct vd_store *store, const char *reason)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	if (strcmp(store->degraded, reason) != 0) {
+		(void)snprintf(store->degraded, sizeof store->degraded, "%s", reason);
+		store->is_state_new = true;
+		vd_store_news(store);
+		if (*reason)
+			vd_log(VD_ERROR, "store.degraded", "reason=\"%s\"", reason);
+		else
+			vd_log(VD_NOTICE, "store.sound", "path=%s", store->path);
+	}
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+static void note(struct vd_store *store, const char *reason)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	(void)snprintf(store->notice, sizeof store->notice,
+		       "the store was not sound and was begun anew: %.180s", reason);
+	(void)pthread_mutex_unlock(&store->lock);
+	vd_log(VD_ERROR, "store.set-aside", "path=%s.corrupt reason=\"%s\"", store->path, reason);
+}
+
+static int rename_aside(const char *path, const char *suffix)
+{
+	char from[4096], to[4096];
+
+	(void)snprintf(from, sizeof from, "%s%s", path, suffix);
+	(void)snprintf(to, sizeof to, "%s.corrupt%s", path, suffix);
+	return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Of the rows in a lost file only those survive that are loaded: the others are counted out. */
+static void count_out(struct vd_writer *w)
+{
+	struct vd_tally *tally = &w->ledger.tally;
+
+	for (int class = 0; class < VD_CLASSES; class ++) {
+		uint64_t had = tally->of[class].records, rows = 0, records = 0, bytes = 0;
+		struct vd_loss *loss = &w->ledger.losses[class][VD_REASON_CORRUPT];
+
+		for (const struct vd_claim *c = w->claims; c; c = c->next) {
+			rows += c->class == (enum vd_class) class ? c->rows : 0;
+			records += c->class == (enum vd_class) class ? c->records : 0;
+			bytes += c->class == (enum vd_class) class ? c->bytes : 0;
+		}
+		tally->of[class].rows = rows;
+		tally->of[class].records = records;
+		tally->of[class].bytes = bytes;
+		tally->of[class].evicted += had - records;
+		for (int reason = 0; reason < VD_REASONS; reason++)
+			w->ledger.losses[class][reason].row = 0;
+		if (had > records)
+			*loss = (struct vd_loss){ .first = 1,
+						  .last = tally->next_seq - 1,
+						  .count = had - records };
+	}
+	tally->images = tally->image_bytes = 0;
+	w->ledger.is_dirty = true;
+}
+
+static void count_tombstones_out(struct vd_writer *w)
+{
+	struct vd_tally *tally = &w->ledger.tally;
+	uint64_t rows = 0, bytes = 0;
+
+	for (const struct vd_claim *c = w->claims; c; c = c->next) {
+		rows += c->tombstone_rows;
+		bytes += c->tombstone_bytes;
+	}
+	tally->of[VD_TOMBSTONES].rows = tally->of[VD_TOMBSTONES].records = rows;
+	tally->of[VD_TOMBSTONES].bytes = bytes;
+}
+
+static int remember_one(void *argument, const char *name, const char *text, size_t len)
+{
+	struct vd_store *store = argument;
+	struct vd_document *d;
+
+	if (vd_store_remembers(store, name))
+		return 0;
+	d = vd_document_new(name, text, len, 0);
+	if (!d)
+		return -ENOMEM;
+	vd_store_remember(store, d);
+	return 0;
+}
+
+static int load_documents(struct vd_store *store)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&store->lock);
+	r = vd_db_each_document(store->writer.db, remember_one, store);
+	(void)pthread_mutex_unlock(&store->lock);
+	return r;
+}
+
+/* What the file knows is added to what memory knows; after a loss it is the other way round. */
+static int load(struct vd_store *store, bool is_first)
+{
+	struct vd_writer *w = &store->writer;
+	struct vd_tally tally;
+	int r = load_documents(store);
+
+	if (r == 0)
+		r = vd_db_load_tally(w->db, &tally);
+	if (r == 0 && is_first) {
+		w->ledger.tally = tally;
+		w->ledger.is_dirty = true; /* the clock's offset may be new */
+	}
+	return r;
+}
+
+/* is_first: nothing was read from, or committed to, the file by this process yet. */
+static int open_once(struct vd_store *store, bool is_first, char *error, size_t error_size)
+{
+	struct vd_writer *w = &store->writer;
+	int r = vd_file_make_folders(store->images, 0750);
+
+	if (r < 0) {
+		(void)snprintf(error, error_size, "%s: %s", store->images, strerrordesc_np(-r));
+		return r == -ENOMEM ? r : -EIO;
+	}
+	r = vd_db_open(store->path, &w->db, error, error_size);
+	if (r < 0)
+		return r;
+	r = load(store, is_first);
+	if (r < 0)
+		(void)snprintf(error, error_size, "%s", vd_db_error(w->db));
+	else if (vd_db_is_readonly(w->db)) {
+		/* Its documents are known now: enough to start from. */
+		(void)snprintf(error, error_size, "%s: read-only", store->path);
+		r = -EROFS;
+	}
+	if (r < 0)
+		w->db = vd_db_close(w->db);
+	w->needs_adoption = r == 0;
+	return r;
+}
+
+static int open_or_begin(struct vd_store *store, bool is_first, char *error, size_t error_size)
+{
+	int r = open_once(store, is_first, error, error_size);
+
+	if (r != -EUCLEAN)
+		return r;
+	note(store, error);
+	r = rename_aside(store->path, "");
+	if (r == 0)
+		r = rename_aside(store->path, "-wal");
+	return r < 0 ? -EIO : open_once(store, is_first, error, error_size);
+}
+
+int vd_writer_open(struct vd_store *store, struct vd_fault *fault)
+{
+	struct vd_writer *w = &store->writer;
+	char error[256] = "";
+	int r;
+
+	w->documents_end = &w->documents;
+	w->ledger.tally.next_seq = 1;
+	w->packer = vd_packer_new();
+	if (!w->packer) {
+		vd_fault_set(fault, 500, "", "%s: out of memory", store->path);
+		return -ENOMEM;
+	}
+	r = open_or_begin(store, true, error, sizeof error);
+	w->is_loaded = r == 0;
+	if (r == -EBUSY || r == -ENOMEM) {
+		vd_fault_set(fault, 500, "", "%s: %s", store->path,
+			     r == -EBUSY ? "another process has it open" : "out of memory");
+		return r;
+	}
+	if (r < 0) {
+		set_degraded(store, error);
+		w->retry_ms = vd_clock_mono_ms() + RETRY_MS;
+	}
+	return 0;
+}
+
+/* The documents that memory knows go into the new file. */
+static int write_cache_again(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	int r = 0;
+
+	(void)pthread_mutex_lock(&store->lock);
+	for (const struct vd_document *d = store->cache; d && r == 0; d = d->next) {
+		struct vd_document *copy = vd_document_new(d->name, d->text, d->len, 0);
+
+		if (!copy) {
+			r = -ENOMEM;
+			break;
+		}
+		copy->is_silent = true;
+		copy->next = w->documents;
+		w->documents = copy;
+		if (w->documents_end == &w->documents)
+			w->documents_end = &copy->next;
+	}
+	(void)pthread_mutex_unlock(&store->lock);
+	return r;
+}
+
+static int begin_anew(struct vd_store *store, const char *reason)
+{
+	struct vd_writer *w = &store->writer;
+	char error[256] = "";
+	int r;
+
+	note(store, reason);
+	w->db = vd_db_close(w->db);
+	count_out(w);
+	count_tombstones_out(w);
+	r = write_cache_again(store);
+	if (r == 0)
+		r = rename_aside(store->path, "");
+	if (r == 0)
+		r = rename_aside(store->path, "-wal");
+	return r < 0 ? r : open_once(store, false, error, sizeof error);
+}
+
+/* --- one group, one transaction --- */
+
+static int put_documents(struct vd_writer *w)
+{
+	int r = 0;
+
+	for (struct vd_document *d = w->documents; d && r == 0; d = d->next)
+		r = vd_db_document_put(w->db, d->name, d->text, d->len);
+	return r;
+}
+
+/* Takes entries from *from on into one row, until it is full; *from is then the next one. */
+static int build_row(struct vd_store *store, struct vd_entry **from, struct vd_row *row)
+{
+	struct vd_writer *w = &store->writer;
+	uint64_t seq = row->first;
+	struct vd_entry *e = *from;
+	int r = 0;
+
+	vd_buf_clear(&w->raw);
+	do {
+		r = vd_buf_append(&w->raw, e == *from ? "[" : ",", 1);
+		if (r == 0)
+			r = vd_buf_append(&w->raw, store->head.data, store->head.len);
+		if (r == 0)
+			r = vd_buf_printf(&w->raw, "%" PRIu64, seq);
+		if (r == 0)
+			r = vd_buf_append(&w->raw, e->tail, e->len);
+		e->seq = seq++;
+		e = e->next;
+	} while (r == 0 && e && seq - row->first < VD_BATCH_RECORDS && w->raw.len < VD_BATCH_BYTES);
+	if (r == 0)
+		r = vd_buf_append(&w->raw, "]", 1);
+	if (r == 0)
+		r = vd_batch_pack(w->packer, w->raw.data, w->raw.len, &w->packed);
+	row->last = seq - 1;
+	row->data = w->packed.data;
+	row->len = w->packed.len;
+	row->crc = vd_row_crc(row);
+	*from = e;
+	return r;
+}
+
+static int refuse_row(struct vd_entry *from, const struct vd_entry *end)
+{
+	for (; from != end; from = from->next) {
+		from->fault = calloc(1, sizeof *from->fault);
+		if (!from->fault)
+			return -ENOMEM;
+		vd_fault_set(from->fault, 507, "", "the outbox is full");
+	}
+	return 0;
+}
+
+static int index_images(struct vd_store *store, struct vd_entry *from, const struct vd_entry *end)
+{
+	int r = 0;
+
+	for (; r == 0 && from != end; from = from->next)
+		r = vd_image_index(store, from);
+	return r;
+}
+
+static int insert_class(struct vd_store *store, enum vd_class class)
+{
+	struct vd_writer *w = &store->writer;
+	struct vd_entry *next = w->held[class].head;
+
+	while (next) {
+		struct vd_entry *from = next;
+		struct vd_row row = { .class = class,
+				      .first = w->ledger.tally.next_seq,
+				      .clock_ms = vd_writer_clock_ms(w) };
+		int r;
+
+		memcpy(row.boot_id, store->boot_id, sizeof row.boot_id);
+		r = build_row(store, &next, &row);
+		if (r == 0)
+			r = vd_room_make(store, class, vd_row_cost(&row));
+		if (r == 1) {
+			r = vd_room_insert(store, &row, row.last - row.first + 1);
+			if (r == 0)
+				r = index_images(store, from, next);
+		} else if (r == 0) {
+			r = refuse_row(from, next);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int insert_all(struct vd_store *store)
+{
+	int r = 0;
+
+	for (int class = 0; class < VD_CLASSES && r == 0; class ++)
+		r = insert_class(store, (enum vd_class) class);
+	return r;
+}
+
+static int write_group(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	int r = vd_db_begin(w->db);
+
+	if (r == 0)
+		r = vd_reader_delete_done(store);
+	if (r == 0)
+		r = put_documents(w);
+	if (r == 0 && w->needs_adoption)
+		r = vd_image_adopt(store);
+	if (r == 0)
+		r = vd_room_expire(store);
+	if (r == 0)
+		r = insert_all(store);
+	if (r == 0)
+		r = vd_image_make_room(store);
+	if (r == 0)
+		r = vd_room_write_tombstones(store);
+	if (r == 0 && w->ledger.is_dirty)
+		r = vd_db_save_tally(w->db, &w->ledger.tally);
+	return r < 0 ? r : vd_db_commit(w->db);
+}
+
+static void clear_faults(struct vd_writer *w)
+{
+	for (int class = 0; class < VD_CLASSES; class ++) {
+		for (struct vd_entry *e = w->held[class].head; e; e = e->next) {
+			free(e->fault);
+			e->fault = NULL;
+		}
+	}
+}
+
+static int try_group(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	struct vd_ledger before = w->ledger;
+	int r = write_group(store);
+
+	if (r < 0) {
+		vd_db_rollback(w->db);
+		w->ledger = before;
+		w->dead_count = 0;
+		clear_faults(w);
+		return r;
+	}
+	w->ledger.is_dirty = false;
+	w->needs_adoption = false;
+	return 0;
+}
+
+/* --- images: before the transaction --- */
+
+static int write_enclosures(struct vd_store *store, struct vd_entry *entry)
+{
+	for (size_t i = 0; i < entry->enclosure_count; i++) {
+		struct vd_fault fault = { 0 };
+		int r = entry->enclosures[i].is_written
+				? 0
+				: vd_image_write(store->images, &entry->enclosures[i], &fault);
+
+		if (r == -EBADMSG) {
+			entry->fault = calloc(1, sizeof fault);
+			if (!entry->fault)
+				return -ENOMEM;
+			vd_fault_prefix(&fault, "attachment %s", entry->enclosures[i].name);
+			vd_fault_under_index(&fault, (int)i);
+			vd_fault_under(&fault, "attachments");
+			*entry->fault = fault;
+			return 0;
+		}
+		if (r < 0)
+			return r;
+		vd_close(&entry->enclosures[i].fd);
+	}
+	return 0;
+}
+
+/* Entries whose attachments are not what they say leave the group. */
+static int write_all_enclosures(struct vd_store *store, char *error, size_t error_size)
+{
+	struct vd_writer *w = &store->writer;
+	int r = 0;
+
+	for (int class = 0; class < VD_CLASSES; class ++) {
+		struct vd_queue all = w->held[class], good = { 0 };
+		struct vd_entry *e;
+
+		while ((e = vd_queue_pop(&all))) {
+			if (r == 0)
+				r = write_enclosures(store, e);
+			vd_queue_push(e->fault ? &w->finished : &good, e);
+		}
+		w->held[class] = good;
+	}
+	if (r < 0)
+		(void)snprintf(error, error_size, "%s: %s", store->images, strerrordesc_np(-r));
+	return r;
+}
+
+/* --- taking work, posting results --- */
+
+static void take_ids(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	size_t count = w->done_count + store->delivered_count;
+
+	if (count > w->done_capacity) {
+		uint64_t *ids = reallocarray(w->done_ids, 2 * count, sizeof *ids);
+
+		if (!ids)
+			return; /* they stay where they are, for the next group */
+		w->done_ids = ids;
+		w->done_capacity = 2 * count;
+	}
+	if (store->delivered_count)
+		memcpy(w->done_ids + w->done_count, store->delivered,
+		       store->delivered_count * sizeof *w->done_ids);
+	w->done_count = count;
+	store->delivered_count = 0;
+}
+
+/* With the lock held. */
+static void take(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	struct vd_entry *e;
+
+	while ((e = vd_queue_pop(&store->queued)))
+		vd_queue_push(&w->held[e->class], e);
+	if (store->documents) {
+		*w->documents_end = store->documents;
+		w->documents_end = store->documents_end;
+		store->documents = NULL;
+		store->documents_end = &store->documents;
+	}
+	take_ids(store);
+	store->due_ms = UINT64_MAX;
+}
+
+static void post_documents(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+
+	while (w->documents) {
+		struct vd_document *d = w->documents;
+
+		w->documents = d->next;
+		d->next = NULL;
+		if (d->is_silent) {
+			(void)vd_document_free(d);
+			continue;
+		}
+		*store->documents_done_end = d;
+		store->documents_done_end = &d->next;
+	}
+	w->documents_end = &w->documents;
+}
+
+static void post(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+
+	(void)pthread_mutex_lock(&store->lock);
+	for (struct vd_entry *e = w->finished.head; e; e = e->next) {
+		store->waiting_records--;
+		store->waiting_bytes -= e->len;
+		store->waiting_files -= e->enclosure_count;
+		for (size_t i = 0; i < e->enclosure_count; i++)
+			store->waiting_file_bytes -= e->enclosures[i].bytes;
+	}
+	vd_queue_append(&store->done, &w->finished);
+	store->tally = w->ledger.tally;
+	memcpy(store->oldest_clock, w->oldest_clock, sizeof store->oldest_clock);
+	vd_store_news(store);
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+static void find_oldest(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+
+	for (int class = 0; class < VD_CLASSES; class ++) {
+		struct vd_row row;
+
+		w->oldest_clock[class] = 0;
+		if (w->ledger.tally.of[class].rows &&
+		    vd_db_next(w->db, (enum vd_class) class, 0, UINT64_MAX, VD_ROW_RECORDS, &row) ==
+			    1)
+			w->oldest_clock[class] = row.clock_ms;
+	}
+}
+
+static void finish(struct vd_store *store, uint64_t started_us)
+{
+	struct vd_writer *w = &store->writer;
+	uint64_t took_us = vd_clock_mono_us() - started_us;
+
+	for (int class = 0; class < VD_CLASSES; class ++) {
+		for (struct vd_entry *e = w->held[class].head; e; e = e->next)
+			if (e->fault)
+				vd_image_discard(store, e);
+		vd_queue_append(&w->finished, &w->held[class]);
+	}
+	vd_image_unlink_dead(store);
+	vd_reader_forget_done(store);
+	find_oldest(store);
+	(void)pthread_mutex_lock(&store->lock);
+	post_documents(store);
+	store->commits++;
+	store->last_commit_us = took_us;
+	if (took_us > store->slowest_commit_us)
+		store->slowest_commit_us = took_us;
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+static bool has_work(const struct vd_writer *w)
+{
+	bool has = w->documents || w->done_count || w->needs_adoption || w->ledger.is_dirty;
+
+	for (int class = 0; class < VD_CLASSES; class ++)
+		has = has || w->held[class].head;
+	return has;
+}
+
+static bool has_ttl(const struct vd_store *store)
+{
+	for (int class = 0; class < VD_CLASSES; class ++)
+		if (store->limits[class].ttl_ms && store->writer.ledger.tally.of[class].rows)
+			return true;
+	return false;
+}
+
+static int ensure_open(struct vd_store *store, char *error, size_t error_size)
+{
+	struct vd_writer *w = &store->writer;
+	int r;
+
+	if (w->db)
+		return 0;
+	r = open_or_begin(store, !w->is_loaded, error, error_size);
+	if (r == 0)
+		w->is_loaded = true;
+	return r;
+}
+
+/* Everything that waits goes to the disk, or waits for the next second. */
+static int commit_group(struct vd_store *store, char *error, size_t error_size)
+{
+	struct vd_writer *w = &store->writer;
+	uint64_t started_us = vd_clock_mono_us();
+	int r = ensure_open(store, error, error_size);
+
+	if (r == 0)
+		r = write_all_enclosures(store, error, error_size);
+	if (r < 0 || (!has_work(w) && !has_ttl(store)))
+		return r;
+	r = try_group(store);
+	if (r < 0)
+		(void)snprintf(error, error_size, "%s", vd_db_error(w->db));
+	if (r == -EUCLEAN) {
+		r = begin_anew(store, error);
+		if (r == 0)
+			r = try_group(store);
+	}
+	if (r == 0)
+		finish(store, started_us);
+	return r;
+}
+
+static void attempt(struct vd_store *store, bool commits)
+{
+	struct vd_writer *w = &store->writer;
+	char error[256] = "";
+	int r = commits || !w->db ? commit_group(store, error, sizeof error) : 0;
+
+	if (r == 0 && (r = vd_reader_fill(store)) < 0)
+		(void)snprintf(error, sizeof error, "%s",
+			       r == -ENOMEM ? "out of memory" : vd_db_error(w->db));
+	if (r == -EUCLEAN && w->db)
+		r = begin_anew(store, error);
+	w->retry_ms = r < 0 ? vd_clock_mono_ms() + RETRY_MS : 0;
+	if (r < 0 && !*error)
+		(void)snprintf(error, sizeof error, "%s", strerrordesc_np(-r));
+	set_degraded(store, r < 0 ? error : "");
+	post(store);
+}
+
+/* --- the thread --- */
+
+static void wait_until(struct vd_store *store, uint64_t when_ms)
+{
+	uint64_t now_ms = vd_clock_mono_ms();
+	uint64_t delay_ms = when_ms > now_ms ? when_ms - now_ms : 0;
+	struct timespec t;
+
+	if (when_ms == UINT64_MAX) {
+		(void)pthread_cond_wait(&store->wake, &store->lock);
+		return;
+	}
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(delay_ms / 1000);
+	t.tv_nsec += (long)(delay_ms % 1000 * 1000000);
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	(void)pthread_cond_timedwait(&store->wake, &store->lock, &t);
+}
+
+/* With the lock held: when there is something to do; UINT64_MAX: not before somebody wakes us. */
+static uint64_t next_deadline(const struct vd_store *store)
+{
+	const struct vd_writer *w = &store->writer;
+	uint64_t when_ms = store->due_ms;
+
+	if (store->wants_load || store->wants_boundary)
+		when_ms = 0;
+	if (has_ttl(store) && w->next_expiry_ms < when_ms)
+		when_ms = w->next_expiry_ms;
+	if (w->retry_ms)
+		when_ms = w->retry_ms; /* not earlier, and by itself */
+	return when_ms;
+}
+
+/* Waits for work and takes it. False: there is none left and the store is closing. */
+static bool wait_for_work(struct vd_store *store, bool *ret_commits)
+{
+	struct vd_writer *w = &store->writer;
+	bool is_closing;
+
+	(void)pthread_mutex_lock(&store->lock);
+	while (!store->is_closing && next_deadline(store) > vd_clock_mono_ms())
+		wait_until(store, next_deadline(store));
+	is_closing = store->is_closing;
+	*ret_commits = is_closing || w->retry_ms || store->due_ms <= vd_clock_mono_ms() ||
+		       w->next_expiry_ms <= vd_clock_mono_ms();
+	if (*ret_commits) {
+		take(store);
+		w->next_expiry_ms = vd_clock_mono_ms() + EXPIRY_MS;
+	}
+	if (store->wants_boundary)
+		w->boundary = w->ledger.tally.next_seq - 1;
+	store->wants_boundary = store->wants_load = false;
+	(void)pthread_mutex_unlock(&store->lock);
+	return !is_closing;
+}
+
+void *vd_writer_main(void *argument)
+{
+	struct vd_store *store = argument;
+	bool commits = true;
+
+	(void)pthread_setname_np(pthread_self(), "vd-store");
+	(void)pthread_mutex_lock(&store->lock);
+	take(store);
+	(void)pthread_mutex_unlock(&store->lock);
+	do
+		attempt(store, commits);
+	while (wait_for_work(store, &commits));
+	if (has_work(&store->writer))
+		attempt(store, true);
+	return NULL;
+}
+
+void vd_writer_fini(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	struct vd_entry *e;
+
+	w->db = vd_db_close(w->db);
+	w->packer = vd_packer_free(w->packer);
+	vd_buf_fini(&w->raw);
+	vd_buf_fini(&w->packed);
+	vd_buf_fini(&w->spare);
+	for (int class = 0; class < VD_CLASSES; class ++)
+		while ((e = vd_queue_pop(&w->held[class])))
+			vd_entry_free(e);
+	while ((e = vd_queue_pop(&w->finished)))
+		vd_entry_free(e);
+	while (w->documents)
+		w->documents = vd_document_free(w->documents);
+	while (w->claims) {
+		struct vd_claim *claim = w->claims;
+
+		w->claims = claim->next;
+		free(claim);
+	}
+	free(w->done_ids);
+	free(w->dead);
+}
