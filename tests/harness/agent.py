@@ -51,7 +51,7 @@ class Agent:
                 [str(self.build / "bin" / "vedetted"), "--config", str(self.config_path)],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         if wait:
-            wait_until(lambda: self.try_call("ping") is not None, 10, self.log_tail)
+            wait_until(self.is_up, 10, self.log_tail)
         return self
 
     def kill(self):
@@ -101,9 +101,8 @@ class Agent:
         assert done.returncode == 0, "%s: %s\n%s" % (arguments, done.stderr, self.log_tail())
         return json.loads(done.stdout)
 
-    def try_call(self, *arguments):
-        done = self.vedette(*([] if arguments == ("ping",) else arguments) or ["status"])
-        return json.loads(done.stdout) if done.returncode == 0 else None
+    def is_up(self):
+        return self.vedette("status").returncode == 0
 
     def modules(self):
         return self.call("modules")["modules"]
