@@ -32,7 +32,9 @@ endfunction()
 vd_find(CJSON libcjson)
 vd_find(EVENT libevent_core)
 vd_find(CRYPTO libcrypto)
-vd_find(CMOCKA cmocka)
+if(BUILD_TESTING)
+	vd_find(CMOCKA cmocka)
+endif()
 
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(
