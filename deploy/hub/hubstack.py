@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One hub on one machine from a state folder: CA, broker, hub, front.
+
+Used by run-hub and by the tests' harness. Everything listens on one address, loopback unless
+asked otherwise; every process is a child, and is ended by its pid.
+"""
+
+import json
+import os
+import resource
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PARTS = ("broker", "hub", "front")
+
+
+class Failed(Exception):
+    """A part did not start or end; the text says which and ends with its log."""
+
+
+def free_port(address="127.0.0.1"):
+    with socket.socket() as s:
+        s.bind((address, 0))
+        return s.getsockname()[1]
+
+
+def fill(template, values):
+    text = (HERE / template).read_text()
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    return text
+
+
+class HubStack:
+    def __init__(self, state, build, host_name="localhost", address="127.0.0.1",
+                 mqtts_port=0, https_port=0, extra_names=(), requests_per_second=200,
+                 with_hub=True):
+        self.state = Path(state).resolve()
+        self.build = Path(build).resolve()
+        self.host_name, self.address = host_name, address
+        self.extra_names = list(extra_names)
+        self.mqtts_port = mqtts_port or free_port(address)
+        self.https_port = https_port or free_port(address)
+        self.requests_per_second = requests_per_second
+        self.parts = PARTS if with_hub else ("broker",)
+        self.children = {}
+        self.ca = self.state / "ca"
+        self.broker_folder = self.state / "broker"
+        self.identities = self.broker_folder / "identities"
+        self.spool = self.broker_folder / "spool"
+        self.broker_socket = self.broker_folder / "broker.sock"
+        self.hub_folder = self.state / "hub"
+        self.hub_socket = self.hub_folder / "hub.sock"
+        self.hub_config = self.hub_folder / "hub.json"
+        self.front_folder = self.state / "front"
+        self.logs = self.state / "log"
+
+    # -- making the state folder
+
+    def prepare(self):
+        if len(str(self.broker_socket)) > 100:
+            raise Failed(f"{self.state}: too long a path for a Unix socket; choose a shorter one")
+        for folder in (self.ca, self.broker_folder, self.hub_folder, self.front_folder, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        self.make_ca("init")
+        if not (self.ca / "server.pem").exists():
+            self.make_ca("server", *dict.fromkeys([self.host_name, *self.extra_names,
+                                                   "localhost", "127.0.0.1"]))
+        values = self.values()
+        (self.broker_folder / "mosquitto.conf").write_text(fill("mosquitto.conf.in", values))
+        (self.front_folder / "nginx.conf").write_text(fill("nginx.conf.in", values))
+        self.hub_config.write_text(json.dumps({
+            "hostName": self.host_name, "stateFolder": str(self.hub_folder),
+            "socket": str(self.hub_socket), "brokerSocket": str(self.broker_socket),
+            "spoolFolder": str(self.spool), "identitiesFile": str(self.identities)}, indent=2))
+
+    def values(self):
+        root = os.geteuid() == 0
+        names = ",".join(dict.fromkeys([self.host_name, *self.extra_names, "localhost",
+                                        "127.0.0.1"]))
+        return {
+            "USER": "root" if root else "nobody", "USER_LINE": "user root;" if root else "",
+            "LIB_FOLDER": self.build / "lib", "HOST_NAMES": names,
+            "BROKER_FOLDER": self.broker_folder, "CA_FOLDER": self.ca,
+            "FRONT_FOLDER": self.front_folder, "HUB_SOCKET": self.hub_socket,
+            "MQTTS_PORT": self.mqtts_port, "HTTPS_PORT": self.https_port,
+            "LISTEN_ADDRESS": self.address, "MAX_BODY": "4m",
+            "REQUESTS_PER_SECOND": self.requests_per_second,
+            "REQUESTS_BURST": 2 * self.requests_per_second,
+        }
+
+    def make_ca(self, *arguments):
+        done = subprocess.run([str(HERE / "make-ca"), str(self.ca), *arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              check=False)
+        if done.returncode:
+            raise Failed(f"make-ca {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    # -- processes
+
+    def command(self, part):
+        if part == "broker":
+            return ["/usr/sbin/mosquitto", "-c", str(self.broker_folder / "mosquitto.conf")]
+        if part == "hub":
+            return [str(self.build / "bin" / "vedette-hub"), "--config", str(self.hub_config)]
+        return ["/usr/sbin/nginx", "-p", str(self.front_folder), "-e", "stderr",
+                "-c", str(self.front_folder / "nginx.conf")]
+
+    def environment(self, part):
+        environment = dict(os.environ)
+        environment.pop("LD_PRELOAD", None)
+        if part == "broker":
+            library = self.build / "lib" / "vedette-tls-request.so"
+            environment["LD_PRELOAD"] = " ".join([*sanitizers(library), str(library)])
+            # mosquitto itself is not built with the sanitizer, and its leaks are not ours.
+            environment["ASAN_OPTIONS"] = "detect_leaks=0"
+        return environment
+
+    def start(self, part, timeout=20):
+        if self.is_running(part):
+            raise Failed(f"{part} is running already")
+        if part == "broker":
+            self.broker_socket.unlink(missing_ok=True)
+        with open(self.logs / f"{part}.log", "ab") as log:
+            self.children[part] = subprocess.Popen(
+                self.command(part), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment(part), start_new_session=True,
+                preexec_fn=raise_file_limit)
+        self.wait(part, timeout)
+
+    def wait(self, part, timeout=20):
+        end = time.monotonic() + timeout
+        while not self.is_ready(part):
+            if self.children[part].poll() is not None or time.monotonic() > end:
+                state = self.children[part].returncode
+                self.kill(part)
+                raise Failed(f"{part} did not become ready (exit status {state}):\n"
+                             + self.log_tail(part))
+            time.sleep(0.02)
+
+    def is_ready(self, part):
+        try:
+            if part == "broker":
+                self.handshake(self.mqtts_port)
+                return self.broker_socket.exists()
+            if part == "hub":
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(str(self.hub_socket))
+                return True
+            self.handshake(self.https_port)
+            return True
+        except (OSError, ssl.SSLError):
+            return False
+
+    def handshake(self, port):
+        context = ssl.create_default_context(cafile=str(self.ca / "ca.pem"))
+        context.check_hostname = False
+        with socket.create_connection((self.address, port), timeout=5) as s:
+            with context.wrap_socket(s):
+                pass
+
+    def log_tail(self, part, lines=15):
+        try:
+            text = (self.logs / f"{part}.log").read_text(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def is_running(self, part):
+        child = self.children.get(part)
+        return child is not None and child.poll() is None
+
+    def kill(self, part):
+        """SIGKILL, as a power cut would; nginx's workers go with their master's group."""
+        child = self.children.pop(part, None)
+        if child is None:
+            return
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+    def stop(self, part, timeout=10):
+        child = self.children.get(part)
+        if child is None:
+            return None
+        if child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill(part)
+                raise Failed(f"{part} did not end within {timeout} s") from None
+        self.children.pop(part, None)
+        return child.returncode
+
+    def start_all(self):
+        for part in self.parts:
+            self.start(part)
+
+    def stop_all(self):
+        failed = None
+        for part in reversed(PARTS):
+            try:
+                self.stop(part)
+            except Failed as e:
+                failed = failed or e
+        if failed:
+            raise failed
+
+
+def raise_file_limit():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def sanitizers(library):
+    """The run-time libraries of a sanitizer that the library was built with: they must come first."""
+    lines = subprocess.run(["ldd", str(library)], stdout=subprocess.PIPE, text=True,
+                           check=False).stdout.splitlines()
+    found = [line.split("=>")[1].split()[0] for line in lines
+             if "=>" in line and any(name in line for name in ("libasan", "libtsan"))]
+    return found
