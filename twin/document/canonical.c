@@ -79,14 +79,14 @@ static int shortest_digits(double number, char digits[static 32])
 	return (int)strtol(p + 1, NULL, 10);
 }
 
-/* ECMAScript's Number::toString: plain between 1e-7 and 1e21, else with an exponent. */
+/* ECMAScript's Number::toString: plain from 1e-6 up to 1e21, else with an exponent. */
 static int write_number(double number, struct vd_buf *out)
 {
 	char digits[32];
 	int exponent = shortest_digits(fabs(number), digits), count = (int)strlen(digits);
 	const char *sign = number < 0 ? "-" : "";
 
-	if (exponent >= 21 || exponent < -7)
+	if (exponent >= 21 || exponent < -6)
 		return vd_buf_printf(out, "%s%c%s%se%+d", sign, digits[0], count > 1 ? "." : "",
 				     digits + 1, exponent);
 	if (exponent < 0)

@@ -44,9 +44,13 @@ struct vd_desired *vd_desired_free(struct vd_desired *desired)
 	return NULL;
 }
 
+/* The embedded text is JSON (a test sees to that), so only memory can be missing. */
 int vd_desired_schema(cJSON **ret_schema)
 {
-	return vd_json_parse(vd_desired_schema_json, vd_desired_schema_json_len, ret_schema, NULL);
+	return vd_json_parse(vd_desired_schema_json, vd_desired_schema_json_len, ret_schema, NULL) <
+			       0
+		       ? -ENOMEM
+		       : 0;
 }
 
 static int refuse(struct vd_fault *fault, const char *key, const char *text)
