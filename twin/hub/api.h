@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "twin/hub/call.h"
+#include "twin/hub/name.h"
+
+/*
+ * The REST API: Azure's paths and shapes, and a few of our own. api.c has the table of routes
+ * and the rights each one needs; the api_*.c have one resource each.
+ */
+struct vd_api {
+	const char *host_name;
+	struct vd_store *store;
+	struct vd_devices *devices;
+	struct vd_twins *twins;
+	struct vd_methods *methods;
+	struct vd_events *events;
+	cJSON *(*health)(void *argument); /* the body of GET /health; NULL: no memory */
+	void *argument;
+};
+
+enum { VD_API_LATER = 1 };
+
+/*
+ * Authorizes and answers a call at time now_ms: 0, and the reply is filled in; or
+ * VD_API_LATER, and whoever kept call->exchange answers.
+ */
+VD_MUST int vd_api_handle(struct vd_api *api, struct vd_call *call, int64_t now_ms);
+
+/*
+ * What a route calls: 0 with call->reply filled in, enum vd_refusal with its text in fault, or
+ * -errno; VD_API_KEPT when the exchange was kept.
+ */
+enum { VD_API_KEPT = 1000 };
+typedef int (*vd_api_fn)(struct vd_api *api, struct vd_call *call, int64_t now_ms,
+			 struct vd_fault *fault);
+
+int vd_api_devices_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_modules_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_device_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_device_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_device_delete(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_statistics_devices(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_statistics_service(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_twin_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_twin_patch(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_twin_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_history_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_history_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_method_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_telemetry_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_telemetry_statistics(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_events_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+
+/* The identity that the path names: segments 1 and, after "modules", 3. VD_REFUSED_ARGUMENT. */
+VD_MUST int vd_api_name(const struct vd_call *call, struct vd_name *ret_name,
+			struct vd_fault *fault);

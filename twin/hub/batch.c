@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "twin/hub/batch.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zstd.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "twin/broker/topics.h"
+
+enum {
+	WINDOW_LOG_MAX = 23,
+	BLOCK_BYTES = 65536,
+	BOOT_ID_MAX = 64,
+	MODULE_MAX = 128,
+	MESSAGE_ID_MAX = 128
+};
+
+/* --- property bag --- */
+
+static int take_property(struct vd_message_properties *p, const char *key, const char *value)
+{
+	if (!vd_json_get(p->all, key) && !vd_json_add_string(p->all, key, value))
+		return -ENOMEM;
+	return 0;
+}
+
+static void find_known(struct vd_message_properties *p)
+{
+	p->is_batch = strcmp(vd_json_string(p->all, "vd-batch", ""), "1") == 0;
+	p->is_zstd = strcmp(vd_json_string(p->all, "$.ce", ""), "zstd") == 0;
+	p->message_id = vd_json_string(p->all, "$.mid", NULL);
+	if (p->message_id && (!p->message_id[0] || strlen(p->message_id) > MESSAGE_ID_MAX))
+		p->message_id = NULL;
+}
+
+int vd_message_properties_read(const char *bag, struct vd_message_properties *ret_properties,
+			       struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_message_properties_fini)
+	struct vd_message_properties p = { .all = cJSON_CreateObject() };
+	const char *key, *value;
+	size_t len = strlen(bag);
+	int r = p.all ? 0 : -ENOMEM;
+
+	while (r == 0 && (r = vd_bag_next(&bag, &len, &p.buf, &key, &value)) == 0)
+		r = take_property(&p, key, value);
+	if (r == -EINVAL)
+		vd_fault_set(fault, 400, "", "the property bag is badly encoded");
+	if (r < 0)
+		return r;
+	find_known(&p);
+	*ret_properties = p;
+	p = (struct vd_message_properties){ 0 };
+	return 0;
+}
+
+void vd_message_properties_fini(struct vd_message_properties *p)
+{
+	vd_buf_fini(&p->buf);
+	p->all = vd_json_free(p->all);
+}
+
+/* --- zstd --- */
+
+static ZSTD_DCtx *context_free(ZSTD_DCtx *context)
+{
+	(void)ZSTD_freeDCtx(context);
+	return NULL;
+}
+VD_DEFINE_CLEANUP(ZSTD_DCtx, context_free)
+
+static int refuse(struct vd_fault *fault, const char *text)
+{
+	vd_fault_set(fault, 400, "", "%s", text);
+	return -EINVAL;
+}
+
+/* The content's size in a header is a device's claim: only what really came out is counted. */
+int vd_batch_inflate(const void *data, size_t len, size_t limit, struct vd_buf *out,
+		     struct vd_fault *fault)
+{
+	VD_CLEANUP(context_free) ZSTD_DCtx *context = ZSTD_createDCtx();
+	VD_CLEANUP(vd_free) char *block = malloc(BLOCK_BYTES);
+	ZSTD_inBuffer in = { data, len, 0 };
+	size_t left = 1;
+
+	if (!context || !block)
+		return -ENOMEM;
+	(void)ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+	for (bool is_full = false; in.pos < in.size || is_full;) {
+		ZSTD_outBuffer piece = { block, BLOCK_BYTES, 0 };
+
+		left = ZSTD_decompressStream(context, &piece, &in);
+		if (ZSTD_isError(left))
+			return refuse(fault, ZSTD_getErrorName(left));
+		if (out->len + piece.pos > limit)
+			return refuse(fault, "the batch is too large when decompressed");
+		if (vd_buf_append(out, block, piece.pos) < 0)
+			return -ENOMEM;
+		is_full = piece.pos == piece.size;
+	}
+	return left == 0 ? 0 : refuse(fault, "the compressed batch is cut off");
+}
+
+/* --- records --- */
+
+static int bad(struct vd_fault *fault, const char *pointer, const char *text)
+{
+	vd_fault_set(fault, 400, pointer, "%s", text);
+	return -EINVAL;
+}
+
+static bool is_boot_id(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > BOOT_ID_MAX)
+		return false;
+	for (; *text; text++) {
+		bool is_digit = *text >= '0' && *text <= '9';
+		char lower = (char)(*text | 0x20);
+
+		if (!is_digit && (lower < 'a' || lower > 'z') && *text != '-')
+			return false;
+	}
+	return true;
+}
+
+static bool is_class(const char *name)
+{
+	static const char *const classes[] = { "alarm", "verdict", "event", "telemetry", "raw" };
+
+	for (size_t i = 0; i < VD_COUNT(classes); i++) {
+		if (strcmp(name, classes[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int read_identity(const char *device, const cJSON *record, struct vd_record_row *row,
+			 struct vd_fault *fault)
+{
+	const cJSON *seq = vd_json_get(record, "seq");
+
+	if (strcmp(vd_json_string(record, "deviceId", device), device) != 0)
+		return bad(fault, "/deviceId", "is not the device that sent it");
+	row->boot_id = vd_json_string(record, "bootId", "");
+	if (!is_boot_id(row->boot_id))
+		return bad(fault, "/bootId", "is not 1 to 64 letters, digits or -");
+	if (!cJSON_IsNumber(seq) || seq->valuedouble < 0 || seq->valuedouble > 9007199254740991.0 ||
+	    fmod(seq->valuedouble, 1.0) != 0.0)
+		return bad(fault, "/seq", "is not an integer from 0");
+	row->seq = (int64_t)seq->valuedouble;
+	return 0;
+}
+
+static int read_fields(const cJSON *record, struct vd_record_row *row, struct vd_fault *fault)
+{
+	const cJSON *body = vd_json_get(record, "body");
+
+	row->class_name = vd_json_string(record, "class", "");
+	if (!is_class(row->class_name))
+		return bad(fault, "/class", "is none of alarm, verdict, event, telemetry, raw");
+	row->module = vd_json_string(record, "module", "");
+	if (strlen(row->module) > MODULE_MAX)
+		return bad(fault, "/module", "is too long");
+	if (vd_time_parse(vd_json_string(record, "tWall", ""), &row->wall_ms) < 0)
+		row->wall_ms = row->received_ms;
+	row->serial = vd_json_string(body, "serial", NULL);
+	if (strcmp(row->class_name, "verdict") == 0)
+		row->verdict = vd_json_string(body, "verdict", NULL);
+	return 0;
+}
+
+static int read_record(const char *device, int64_t received_ms, const cJSON *record,
+		       vd_record_fn fn, void *argument, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_free) char *text = NULL;
+	struct vd_record_row row = { .device = device, .received_ms = received_ms };
+	int r = cJSON_IsObject(record) ? 0 : bad(fault, "", "is not an object");
+
+	if (r == 0)
+		r = read_identity(device, record, &row, fault);
+	if (r == 0)
+		r = read_fields(record, &row, fault);
+	if (r < 0)
+		return r;
+	text = vd_json_text(record);
+	if (!text)
+		return -ENOMEM;
+	row.text = text;
+	r = fn(&row, argument);
+	return r < 0 ? r : 0;
+}
+
+int vd_batch_read(const char *device, int64_t received_ms, const char *payload, size_t len,
+		  vd_record_fn fn, void *argument, int *ret_bad, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_json_free) cJSON *list = NULL;
+	const cJSON *record;
+	int r = vd_json_parse(payload, len, &list, fault), index = 0;
+
+	*ret_bad = 0;
+	if (r == 0 && !cJSON_IsArray(list))
+		r = refuse(fault, "a batch is a JSON array");
+	if (r < 0)
+		return r;
+	cJSON_ArrayForEach(record, list)
+	{
+		struct vd_fault why = { 0 };
+
+		r = read_record(device, received_ms, record, fn, argument, &why);
+		if (r == -EINVAL && (*ret_bad)++ == 0 && fault) {
+			*fault = why;
+			vd_fault_under_index(fault, index);
+		}
+		if (r < 0 && r != -EINVAL)
+			return r;
+		index++;
+	}
+	return 0;
+}
+
+/* --- anybody's messages --- */
+
+static bool is_ascii_text(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\0' || (unsigned char)text[i] > 127)
+			return false;
+	}
+	return true;
+}
+
+/* As JSON if it is, else as text if it is ASCII, else in base64. */
+static int add_body(cJSON *record, const char *payload, size_t len)
+{
+	VD_CLEANUP(vd_json_free) cJSON *json = NULL;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
+
+	if (len == 0)
+		return cJSON_AddNullToObject(record, "body") ? 0 : -ENOMEM;
+	if (vd_json_parse(payload, len, &json, NULL) == 0)
+		return vd_json_add_take(record, "body", &json) ? 0 : -ENOMEM;
+	if (is_ascii_text(payload, len)) {
+		if (vd_buf_append(&text, payload, len) < 0)
+			return -ENOMEM;
+		return vd_json_add_string(record, "bodyText", text.data) ? 0 : -ENOMEM;
+	}
+	if (vd_base64_encode(payload, len, &text) < 0)
+		return -ENOMEM;
+	return vd_json_add_string(record, "bodyBase64", text.data) ? 0 : -ENOMEM;
+}
+
+int vd_message_read(const struct vd_name *name, int64_t received_ms,
+		    const struct vd_message_properties *p, const void *payload, size_t len,
+		    vd_record_fn fn, void *argument)
+{
+	VD_CLEANUP(vd_json_free) cJSON *record = cJSON_CreateObject();
+	VD_CLEANUP(vd_free) char *text = NULL;
+	char time[VD_TIME_TEXT], boot_id[MESSAGE_ID_MAX + 5];
+	struct vd_record_row row = {
+		.device = name->device,
+		.received_ms = received_ms,
+		.wall_ms = received_ms,
+		.class_name = "message",
+		.module = name->module,
+		.boot_id = p->message_id ? boot_id : NULL,
+	};
+
+	(void)snprintf(boot_id, sizeof boot_id, "mid:%s", p->message_id ? p->message_id : "");
+	if (!record || !vd_json_add_string(record, "deviceId", name->device) ||
+	    (name->module[0] && !vd_json_add_string(record, "module", name->module)) ||
+	    !vd_json_add_string(record, "class", "message") ||
+	    !vd_json_add_string(record, "tWall", vd_time_text(received_ms, time)) ||
+	    !vd_json_add_copy(record, "properties", p->all) || add_body(record, payload, len) < 0)
+		return -ENOMEM;
+	text = vd_json_text(record);
+	if (!text)
+		return -ENOMEM;
+	row.text = text;
+	return fn(&row, argument);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "twin/hub/config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/schema.h"
+
+extern const char vd_hub_schema[];
+extern const size_t vd_hub_schema_len;
+
+enum { CONFIG_BYTES = 65536 };
+
+static int read_schema(cJSON **ret_schema, struct vd_fault *fault)
+{
+	int r = vd_json_parse(vd_hub_schema, vd_hub_schema_len, ret_schema, fault);
+
+	return r < 0 ? r : vd_schema_verify(*ret_schema, fault);
+}
+
+static void fill_in(struct vd_config *config, cJSON *json)
+{
+	config->host_name = vd_json_string(json, "hostName", "");
+	config->state_folder = vd_json_string(json, "stateFolder", "");
+	config->socket = vd_json_string(json, "socket", "");
+	config->broker_socket = vd_json_string(json, "brokerSocket", "");
+	config->spool_folder = vd_json_string(json, "spoolFolder", "");
+	config->identities_file = vd_json_string(json, "identitiesFile", "");
+	config->retention_days = (int)vd_json_int(json, "telemetryRetentionDays", 0);
+	if (vd_log_level_parse(vd_json_string(json, "logLevel", "info"), &config->log_level) < 0)
+		config->log_level = VD_INFO; /* the schema allows no other */
+}
+
+int vd_config_parse(const char *text, size_t len, struct vd_config *ret_config,
+		    struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_json_free) cJSON *schema = NULL;
+	VD_CLEANUP(vd_json_free) cJSON *json = NULL;
+	int r = read_schema(&schema, fault);
+
+	if (r == 0)
+		r = vd_json_parse_commented(text, len, &json, fault);
+	if (r == 0)
+		r = vd_schema_check(schema, json, fault);
+	if (r == 0)
+		r = vd_schema_fill(schema, json);
+	if (r < 0)
+		return r;
+	*ret_config = (struct vd_config){ 0 };
+	fill_in(ret_config, json);
+	ret_config->json = VD_TAKE(json);
+	return 0;
+}
+
+int vd_config_read(const char *path, struct vd_config *ret_config, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
+	int r = vd_file_read(path, CONFIG_BYTES, &text, fault);
+
+	if (r < 0)
+		return r;
+	r = vd_config_parse(text.data ? text.data : "", text.len, ret_config, fault);
+	if (r < 0)
+		vd_fault_prefix(fault, "%s", path);
+	return r;
+}
+
+void vd_config_explain(FILE *out)
+{
+	VD_CLEANUP(vd_json_free) cJSON *schema = NULL;
+
+	if (read_schema(&schema, NULL) == 0)
+		vd_schema_explain(schema, out);
+}
+
+void vd_config_fini(struct vd_config *config)
+{
+	config->json = vd_json_free(config->json);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "base/json.h"
+#include "base/log.h"
+
+/* The configuration file of vedette-hub; its table is config.schema.json. */
+struct vd_config {
+	cJSON *json; /* owns the texts below */
+	const char *host_name, *state_folder, *socket, *broker_socket, *spool_folder;
+	const char *identities_file;
+	enum vd_log_level log_level;
+	int retention_days; /* 0: for ever */
+};
+
+/* -errno, with the file, the pointer and the reason in fault. */
+VD_MUST int vd_config_read(const char *path, struct vd_config *ret_config, struct vd_fault *fault);
+VD_MUST int vd_config_parse(const char *text, size_t len, struct vd_config *ret_config,
+			    struct vd_fault *fault);
+void vd_config_explain(FILE *out);
+void vd_config_fini(struct vd_config *config);
+VD_UNUSED static inline void vd_config_fini_p(struct vd_config *config)
+{
+	vd_config_fini(config);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "twin/hub/hub.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "twin/hub/api.h"
+#include "twin/hub/devices.h"
+#include "twin/hub/dialect.h"
+#include "twin/hub/events.h"
+#include "twin/hub/http.h"
+#include "twin/hub/ingest.h"
+#include "twin/hub/link.h"
+#include "twin/hub/methods.h"
+#include "twin/hub/policies.h"
+#include "twin/hub/store.h"
+#include "twin/hub/twins.h"
+
+enum { CHORE_MS = 30000, EXPIRE_ROWS = 2000, EXPIRE_AGAIN_MS = 20 };
+
+struct vd_hub {
+	const struct vd_config *config;
+	struct vd_loop *loop;
+	struct vd_store *store;
+	struct vd_identities_writer *writer;
+	struct vd_devices *devices;
+	struct vd_twins *twins;
+	struct vd_methods *methods;
+	struct vd_events *events;
+	struct vd_dialect *dialect;
+	struct vd_ingest *ingest;
+	struct vd_link *link;
+	struct vd_http *http;
+	struct vd_source *chores;
+	struct vd_api api;
+};
+
+/* --- what one part tells another --- */
+
+static void kick_device(const struct vd_name *name, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	vd_dialect_kick(hub->dialect, name);
+}
+
+static void identity_changed(const struct vd_name *name, const char *operation, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	vd_events_publish(hub->events, "identity", operation, name, NULL);
+}
+
+static void desired_changed(const struct vd_name *name, const cJSON *notice, int64_t version,
+			    void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	vd_dialect_notify(hub->dialect, name, notice, version);
+}
+
+static void twin_changed(const struct vd_name *name, const char *operation, const cJSON *body,
+			 void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	vd_events_publish(hub->events, "twin", operation, name, body);
+}
+
+static bool send_method(const struct vd_name *name, const char *method, const char *rid,
+			const char *payload, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	return vd_dialect_send_method(hub->dialect, name, method, rid, payload);
+}
+
+static bool publish(const char *topic, const void *payload, size_t len, int qos, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	return hub->link && vd_link_publish(hub->link, topic, payload, len, qos);
+}
+
+static void spool_grew(void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	vd_ingest_wake(hub->ingest);
+}
+
+static void records_stored(void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	vd_events_records(hub->events);
+}
+
+static void message_came(const char *topic, const void *payload, size_t len, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	vd_dialect_message(hub->dialect, topic, payload, len, vd_clock_wall_ms());
+}
+
+/* Who is connected is not known without the broker; it tells all when it is back. */
+static void link_changed(bool is_up, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	if (!is_up)
+		(void)!vd_store_disconnect_all(hub->store, vd_clock_wall_ms());
+}
+
+static int http_call(struct vd_call *call, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	return vd_api_handle(&hub->api, call, vd_clock_wall_ms());
+}
+
+static cJSON *health(void *argument)
+{
+	struct vd_hub *hub = argument;
+	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
+	bool is_up = vd_link_is_up(hub->link);
+
+	if (!json || !vd_json_add_string(json, "status", is_up ? "ok" : "degraded") ||
+	    !vd_json_add_string(json, "version", VD_VERSION) ||
+	    !vd_json_add_bool(json, "brokerConnected", is_up) ||
+	    !vd_json_add_number(json, "spoolBacklogBytes", (double)vd_ingest_backlog(hub->ingest)))
+		return NULL;
+	return VD_TAKE(json);
+}
+
+/* --- chores --- */
+
+/* A bite at a time, so that deleting a day's records stops nobody. */
+static int expire(struct vd_hub *hub)
+{
+	int64_t days = hub->config->retention_days;
+	int count;
+
+	if (days == 0)
+		return 0;
+	count = vd_store_expire(hub->store, vd_clock_wall_ms() - days * 86400000, EXPIRE_ROWS);
+	if (count > 0)
+		vd_log(VD_INFO, "telemetry.expired", "rows=%d", count);
+	return count;
+}
+
+static void do_chores(void *argument)
+{
+	struct vd_hub *hub = argument;
+	bool is_more = expire(hub) >= EXPIRE_ROWS;
+
+	(void)!vd_devices_flush(hub->devices);
+	(void)!vd_timer_arm(hub->chores, is_more ? EXPIRE_AGAIN_MS : CHORE_MS);
+}
+
+/* --- life --- */
+
+static int open_store(struct vd_hub *hub, struct vd_fault *fault)
+{
+	char path[PATH_MAX];
+	int r = vd_file_make_folders(hub->config->state_folder, 0700);
+
+	if (r < 0) {
+		vd_fault_set(fault, 500, "/stateFolder", "%s: %s", hub->config->state_folder,
+			     strerror(-r));
+		return r;
+	}
+	(void)snprintf(path, sizeof path, "%s/hub.sqlite", hub->config->state_folder);
+	r = vd_store_open(path, true, &hub->store, fault);
+	if (r == 0)
+		r = vd_policies_seed(hub->store);
+	if (r == 0)
+		r = vd_store_disconnect_all(hub->store, vd_clock_wall_ms());
+	return r;
+}
+
+static int make_services(struct vd_hub *hub, struct vd_fault *fault)
+{
+	const struct vd_devices_events device_events = { kick_device, identity_changed, hub };
+	const struct vd_twins_events twin_events = { desired_changed, twin_changed, hub };
+	int r = vd_identities_writer_new(hub->config->identities_file, &hub->writer, fault);
+
+	if (r == 0)
+		r = vd_devices_new(hub->store, hub->writer, &device_events, &hub->devices);
+	if (r == 0)
+		r = vd_twins_new(hub->store, &twin_events, &hub->twins);
+	if (r == 0)
+		r = vd_methods_new(hub->loop, send_method, hub, &hub->methods);
+	if (r == 0)
+		r = vd_events_new(hub->loop, hub->store, &hub->events);
+	if (r == 0)
+		r = vd_devices_export(hub->devices);
+	return r;
+}
+
+static int connect_broker(struct vd_hub *hub)
+{
+	const struct vd_dialect_parts parts = {
+		.store = hub->store,
+		.twins = hub->twins,
+		.methods = hub->methods,
+		.events = hub->events,
+		.publish = publish,
+		.spool = spool_grew,
+		.argument = hub,
+	};
+	const struct vd_link_events link_events = { message_came, link_changed, hub };
+	int r = vd_dialect_new(&parts, &hub->dialect);
+
+	if (r == 0)
+		r = vd_ingest_new(hub->loop, hub->store, hub->config->spool_folder, records_stored,
+				  hub, &hub->ingest);
+	if (r == 0)
+		r = vd_link_new(hub->loop, hub->config->broker_socket, &link_events, &hub->link);
+	return r;
+}
+
+static int open_api(struct vd_hub *hub, struct vd_fault *fault)
+{
+	int r;
+
+	hub->api = (struct vd_api){
+		.host_name = hub->config->host_name,
+		.store = hub->store,
+		.devices = hub->devices,
+		.twins = hub->twins,
+		.methods = hub->methods,
+		.events = hub->events,
+		.health = health,
+		.argument = hub,
+	};
+	r = vd_http_new(hub->loop, hub->config->socket, http_call, hub, &hub->http, fault);
+	if (r == 0)
+		r = vd_loop_timer(hub->loop, do_chores, hub, &hub->chores);
+	return r == 0 ? vd_timer_arm(hub->chores, CHORE_MS) : r;
+}
+
+int vd_hub_new(struct vd_loop *loop, const struct vd_config *config, struct vd_hub **ret_hub,
+	       struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_hub_free) struct vd_hub *hub = calloc(1, sizeof *hub);
+	int r;
+
+	if (!hub)
+		return -ENOMEM;
+	hub->loop = loop;
+	hub->config = config;
+	r = open_store(hub, fault);
+	if (r == 0)
+		r = make_services(hub, fault);
+	if (r == 0)
+		r = connect_broker(hub);
+	if (r == 0)
+		r = open_api(hub, fault);
+	if (r == 0)
+		*ret_hub = VD_TAKE(hub);
+	return r > 0 ? -EIO : r;
+}
+
+/* Whoever holds exchanges goes before the server; the database goes last. */
+struct vd_hub *vd_hub_free(struct vd_hub *hub)
+{
+	if (hub) {
+		hub->chores = vd_source_free(hub->chores);
+		hub->methods = vd_methods_free(hub->methods);
+		hub->events = vd_events_free(hub->events);
+		hub->http = vd_http_free(hub->http);
+		hub->link = vd_link_free(hub->link);
+		hub->ingest = vd_ingest_free(hub->ingest);
+		hub->dialect = vd_dialect_free(hub->dialect);
+		hub->twins = vd_twins_free(hub->twins);
+		hub->devices = vd_devices_free(hub->devices);
+		hub->writer = vd_identities_writer_free(hub->writer);
+		hub->store = vd_store_free(hub->store);
+		free(hub);
+	}
+	return NULL;
+}

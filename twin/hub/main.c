@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vedette-hub(8) */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/version.h"
+#include "twin/hub/config.h"
+#include "twin/hub/hub.h"
+#include "twin/hub/policies.h"
+#include "twin/hub/store.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct options {
+	const char *config, *policy;
+	bool is_check, is_explain, is_version;
+};
+
+static int usage(void)
+{
+	(void)fputs("usage: vedette-hub --config FILE [--check-config | --show-policy NAME]\n"
+		    "       vedette-hub --explain | --version\n",
+		    stderr);
+	return EXIT_USAGE;
+}
+
+static int read_options(int argc, char **argv, struct options *options)
+{
+	static const struct option table[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 'k' },
+		{ "show-policy", required_argument, NULL, 'p' },
+		{ "explain", no_argument, NULL, 'e' },
+		{ "version", no_argument, NULL, 'v' },
+		{ 0 },
+	};
+
+	for (int c; (c = getopt_long(argc, argv, "c:", table, NULL)) != -1;) {
+		if (c == 'c')
+			options->config = optarg;
+		else if (c == 'k')
+			options->is_check = true;
+		else if (c == 'p')
+			options->policy = optarg;
+		else if (c == 'e')
+			options->is_explain = true;
+		else if (c == 'v')
+			options->is_version = true;
+		else
+			return -EINVAL;
+	}
+	if (optind != argc || (!options->config && !options->is_explain && !options->is_version))
+		return -EINVAL;
+	return 0;
+}
+
+static int fail(const struct vd_fault *fault, int r)
+{
+	(void)fprintf(stderr, "vedette-hub: %s%s%s\n", fault->pointer,
+		      fault->pointer[0] ? ": " : "", fault->code ? fault->text : strerror(-r));
+	return EXIT_FAILED;
+}
+
+/* Whoever can open the database has every key anyway: files' permissions decide. */
+static int show_policy(const struct vd_config *config, const char *name)
+{
+	VD_CLEANUP(vd_store_free) struct vd_store *store = NULL;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
+	struct vd_fault fault = { 0 };
+	char path[PATH_MAX];
+	int r;
+
+	(void)snprintf(path, sizeof path, "%s/hub.sqlite", config->state_folder);
+	r = vd_store_open(path, false, &store, &fault);
+	if (r < 0)
+		return fail(&fault, r);
+	r = vd_policies_show(store, config->host_name, name, &text);
+	if (r == VD_STORE_NONE) {
+		vd_fault_set(&fault, 404, "", "there is no policy \"%s\"", name);
+		return fail(&fault, r);
+	}
+	if (r < 0)
+		return fail(&fault, r);
+	(void)puts(text.data);
+	return 0;
+}
+
+static void on_signal(int number, void *argument)
+{
+	vd_log(VD_NOTICE, "hub.stopping", "signal=%d", number);
+	vd_loop_stop(argument, 0);
+}
+
+static int serve(struct vd_loop *loop, const struct vd_config *config)
+{
+	VD_CLEANUP(vd_source_free) struct vd_source *term = NULL;
+	VD_CLEANUP(vd_source_free) struct vd_source *interrupt = NULL;
+	VD_CLEANUP(vd_hub_free) struct vd_hub *hub = NULL;
+	struct vd_fault fault = { 0 };
+	int r = vd_loop_signal(loop, SIGTERM, on_signal, loop, &term);
+
+	if (r == 0)
+		r = vd_loop_signal(loop, SIGINT, on_signal, loop, &interrupt);
+	if (r == 0)
+		r = vd_hub_new(loop, config, &hub, &fault);
+	if (r < 0)
+		return fail(&fault, r);
+	vd_log(VD_NOTICE, "hub.ready", "version=%s hostName=%s socket=%s", VD_VERSION,
+	       config->host_name, config->socket);
+	(void)sd_notify(0, "READY=1");
+	r = vd_loop_run(loop);
+	(void)sd_notify(0, "STOPPING=1");
+	return r == 0 ? 0 : EXIT_FAILED;
+}
+
+static int run(const struct vd_config *config)
+{
+	VD_CLEANUP(vd_loop_free) struct vd_loop *loop = NULL;
+	struct vd_fault fault = { 0 };
+	int r = vd_loop_new(&loop);
+
+	if (r < 0)
+		return fail(&fault, r);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)umask(077); /* the database has keys */
+	vd_log_set_level(config->log_level);
+	return serve(loop, config);
+}
+
+int main(int argc, char **argv)
+{
+	VD_CLEANUP(vd_config_fini) struct vd_config config = { 0 };
+	struct options options = { 0 };
+	struct vd_fault fault = { 0 };
+	int r;
+
+	if (read_options(argc, argv, &options) < 0)
+		return usage();
+	if (options.is_version) {
+		(void)printf("vedette-hub %s\n", VD_VERSION);
+		return 0;
+	}
+	if (options.is_explain) {
+		vd_config_explain(stdout);
+		return 0;
+	}
+	r = vd_config_read(options.config, &config, &fault);
+	if (r < 0)
+		return fail(&fault, r);
+	if (options.is_check) {
+		(void)printf("%s: good\n", options.config);
+		return 0;
+	}
+	return options.policy ? show_policy(&config, options.policy) : run(&config);
+}
