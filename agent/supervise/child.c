@@ -242,6 +242,13 @@ static void on_packet(struct vd_packet *packet, void *argument)
 	forward_unknown(c, packet);
 }
 
+/* Nothing can be heard from it any more, so silence means nothing. */
+static void wait_for_exit(struct vd_child *c)
+{
+	vd_timer_disarm(c->life);
+	arm(c->deadline, DEAF_MS);
+}
+
 /* Usually the first sign of an exit; the exit itself follows within microseconds. */
 static void on_closed(enum vd_channel_end end, const struct vd_fault *fault, void *argument)
 {
@@ -252,7 +259,7 @@ static void on_closed(enum vd_channel_end end, const struct vd_fault *fault, voi
 		doom(c, VD_CAUSE_PROTOCOL, "malformed packet: %s%s%s", fault->pointer,
 		     fault->pointer[0] ? ": " : "", fault->text);
 	else if (c->state == VD_STATE_STARTING || c->state == VD_STATE_READY)
-		arm(c->deadline, DEAF_MS);
+		wait_for_exit(c);
 }
 
 int vd_child_send(struct vd_child *c, const cJSON *packet, const int *fds, unsigned fd_count)
