@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "agent/store/envelope.h"
 #include "agent/store/private.h"

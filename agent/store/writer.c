@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-enum { RETRY_MS = 1000, EXPIRY_MS = 5000 };
+enum { RETRY_MS = 1000, EXPIRY_MIN_MS = 20, EXPIRY_MAX_MS = 5000 };
 
 uint64_t vd_writer_clock_ms(const struct vd_writer *w)
 {
@@ -476,22 +476,55 @@ static void take_ids(struct vd_store *store)
 	store->delivered_count = 0;
 }
 
-/* With the lock held. */
-static void take(struct vd_store *store)
+/* How often to look for what is too old: four times in the shortest time to live. */
+static uint64_t expiry_period_ms(const struct vd_store *store)
 {
-	struct vd_writer *w = &store->writer;
+	uint64_t period_ms = EXPIRY_MAX_MS;
+
+	for (int class = 0; class < VD_CLASSES; class ++) {
+		uint64_t ttl_ms = store->limits[class].ttl_ms;
+
+		if (ttl_ms && ttl_ms / 4 < period_ms)
+			period_ms = ttl_ms / 4;
+	}
+	return period_ms < EXPIRY_MIN_MS ? EXPIRY_MIN_MS : period_ms;
+}
+
+static void take_records(struct vd_store *store)
+{
 	struct vd_entry *e;
 
 	while ((e = vd_queue_pop(&store->queued)))
-		vd_queue_push(&w->held[e->class], e);
-	if (store->documents) {
-		*w->documents_end = store->documents;
-		w->documents_end = store->documents_end;
-		store->documents = NULL;
-		store->documents_end = &store->documents;
-	}
+		vd_queue_push(&store->writer.held[e->class], e);
+}
+
+static void take_documents(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+
+	if (!store->documents)
+		return;
+	*w->documents_end = store->documents;
+	w->documents_end = store->documents_end;
+	store->documents = NULL;
+	store->documents_end = &store->documents;
+}
+
+/* With the lock held. What is not on the disk when sending resumes is live. */
+static void take(struct vd_store *store, bool commits)
+{
+	struct vd_writer *w = &store->writer;
+
+	if (store->wants_boundary)
+		w->boundary = w->ledger.tally.next_seq - 1;
+	store->wants_boundary = store->wants_load = false;
+	if (!commits)
+		return;
+	take_records(store);
+	take_documents(store);
 	take_ids(store);
 	store->due_ms = UINT64_MAX;
+	w->next_expiry_ms = vd_clock_mono_ms() + expiry_period_ms(store);
 }
 
 static void post_documents(struct vd_store *store)
@@ -691,13 +724,7 @@ static bool wait_for_work(struct vd_store *store, bool *ret_commits)
 	is_closing = store->is_closing;
 	*ret_commits = is_closing || w->retry_ms || store->due_ms <= vd_clock_mono_ms() ||
 		       w->next_expiry_ms <= vd_clock_mono_ms();
-	if (*ret_commits) {
-		take(store);
-		w->next_expiry_ms = vd_clock_mono_ms() + EXPIRY_MS;
-	}
-	if (store->wants_boundary)
-		w->boundary = w->ledger.tally.next_seq - 1;
-	store->wants_boundary = store->wants_load = false;
+	take(store, *ret_commits);
 	(void)pthread_mutex_unlock(&store->lock);
 	return !is_closing;
 }
@@ -709,7 +736,7 @@ void *vd_writer_main(void *argument)
 
 	(void)pthread_setname_np(pthread_self(), "vd-store");
 	(void)pthread_mutex_lock(&store->lock);
-	take(store);
+	take(store, true);
 	(void)pthread_mutex_unlock(&store->lock);
 	do
 		attempt(store, commits);
