@@ -392,9 +392,16 @@ class HubSide(BrokerTest):
         while hub.message()[0] != "hub/spool":
             self.assertLess(time.monotonic(), end)
 
-    def test_hub_client_needs_an_id_no_device_can_have(self):
-        client = mqtt.Client(str(self.cloud.broker_socket), "plain")
-        self.assert_refused(client)
+    def test_hub_and_device_never_share_a_client_id(self):
+        key = self.device()
+        client = self.connected(key)
+        self.assert_refused(mqtt.Client(str(self.cloud.broker_socket), self.id))
+        client.ping()
+        name = self.id + "-2"
+        hub = mqtt.Client(str(self.cloud.broker_socket), name).connect()
+        self.addCleanup(hub.close)
+        self.assert_refused(self.cloud.client(name, self.cloud.put_identity(name)))
+        hub.ping()
 
     def test_wills(self):
         key = self.device()

@@ -209,6 +209,7 @@ static struct vd_plugin *plugin_free(struct vd_plugin *plugin)
 	vd_buf_fini(&plugin->kicks);
 	free(plugin->hosts);
 	free(plugin->hub_socket);
+	free(plugin->hub_id);
 	free(plugin);
 	return NULL;
 }

@@ -25,6 +25,7 @@ struct vd_plugin {
 	X509_STORE *ca;        /* NULL: no certificate is chained */
 	char *hosts;           /* names of this hub, comma-separated */
 	char *hub_socket;      /* a client from there is the hub */
+	char *hub_id;          /* client id that the hub came with; no device may have it */
 	const void *hub;       /* the hub's connection once it subscribed to hub/#; NULL: away */
 	bool wake;             /* the spool has something new for the hub */
 	struct vd_buf kicks;   /* identities to disconnect at the next tick, each with its NUL */
@@ -46,6 +47,7 @@ int vd_device_message(struct vd_plugin *plugin, struct mosquitto_evt_message *me
 /* plugin_hub.c */
 bool vd_hub_is(const struct vd_plugin *plugin, const struct mosquitto *client);
 int vd_hub_connect(struct vd_plugin *plugin, struct mosquitto *client);
+bool vd_hub_owns(const struct vd_plugin *plugin, const char *client_id);
 void vd_hub_disconnected(struct vd_plugin *plugin, const struct mosquitto *client);
 int vd_hub_acl(struct vd_plugin *plugin, const struct mosquitto_evt_acl_check *check);
 int vd_hub_message(struct vd_plugin *plugin, struct mosquitto_evt_message *message);

@@ -54,6 +54,10 @@ static int check(const struct vd_plugin *plugin, const struct mosquitto *client,
 		vd_fault_set(fault, 400, "", "not MQTT 3.1.1");
 		return -EACCES;
 	}
+	if (vd_hub_owns(plugin, connect.client_id)) {
+		vd_fault_set(fault, 403, "", "the client id is the hub's");
+		return -EACCES;
+	}
 	r = read_certificate(plugin, client, &certificate);
 	if (r < 0)
 		return r;
@@ -208,7 +212,7 @@ int vd_device_acl(struct vd_plugin *plugin, const struct mosquitto_evt_acl_check
 	}
 }
 
-/* Takes *text; the message goes there, and is never retained. */
+/* The message goes to this topic instead, and is never retained. */
 static int redirect(struct mosquitto_evt_message *message, const char *topic)
 {
 	char *copy = mosquitto_strdup(topic);

@@ -23,16 +23,28 @@ bool vd_hub_is(const struct vd_plugin *plugin, const struct mosquitto *client)
 	return address && !strcmp(address, plugin->hub_socket);
 }
 
+/* A device of that id would take over the hub's session, or the hub the device's. */
 int vd_hub_connect(struct vd_plugin *plugin, struct mosquitto *client)
 {
 	const char *id = mosquitto_client_id(client);
+	char *copy;
 
-	if (id && !vd_identity_id_is_valid(id))
-		return MOSQ_ERR_SUCCESS;
-	vd_log(VD_ERROR, "broker.hubRefused",
-	       "client=%s reason=\"a device could have this client id; put a '#' into it\"",
-	       id ? id : "");
-	return MOSQ_ERR_AUTH;
+	if (!id || vd_identities_find(plugin->identities, id)) {
+		vd_log(VD_ERROR, "broker.hubRefused",
+		       "client=%s reason=\"a device has this client id\"", id ? id : "");
+		return MOSQ_ERR_AUTH;
+	}
+	copy = strdup(id);
+	if (!copy)
+		return MOSQ_ERR_NOMEM;
+	free(plugin->hub_id);
+	plugin->hub_id = copy;
+	return MOSQ_ERR_SUCCESS;
+}
+
+bool vd_hub_owns(const struct vd_plugin *plugin, const char *client_id)
+{
+	return plugin->hub_id && !strcmp(plugin->hub_id, client_id);
 }
 
 static void refuse_waiting(const char *identity, const char *rid, size_t rid_len, void *argument)

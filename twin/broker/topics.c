@@ -237,10 +237,13 @@ int vd_flag_parse(const char *name, enum vd_flag *ret_flag)
 
 static int parse_delivery(const char *rest, struct vd_command *command)
 {
-	const char *level = rest[0] ? rest + 2 : rest;
-	const char *slash = strchr(level, '/');
+	const char *level, *slash;
 
-	if ((rest[0] != '0' && rest[0] != '1') || rest[1] != '/' || !slash || !slash[1])
+	if ((rest[0] != '0' && rest[0] != '1') || rest[1] != '/')
+		return -EINVAL;
+	level = rest + 2;
+	slash = strchr(level, '/');
+	if (!slash || !slash[1])
 		return -EINVAL;
 	command->kind = VD_COMMAND_DELIVER;
 	command->qos = rest[0] - '0';
