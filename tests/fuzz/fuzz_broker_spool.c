@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -46,15 +45,12 @@ static unsigned read_all(const char *folder)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char folder[64], path[128], newer[128];
+	char folder[] = "/tmp/vd-fuzz-spool-XXXXXX", path[64], newer[64];
 
-	if (!folder[0]) {
-		(void)snprintf(folder, sizeof folder, "/tmp/vd-fuzz-spool-XXXXXX");
-		if (!mkdtemp(folder))
-			abort();
-		(void)snprintf(path, sizeof path, "%s/0000000000000001.spool", folder);
-		(void)snprintf(newer, sizeof newer, "%s/0000000000000002.spool", folder);
-	}
+	if (!mkdtemp(folder))
+		abort();
+	(void)snprintf(path, sizeof path, "%s/0000000000000001.spool", folder);
+	(void)snprintf(newer, sizeof newer, "%s/0000000000000002.spool", folder);
 	write_file(path, data, size);
 	unsigned live = read_all(folder);
 	write_file(newer, NULL, 0);
@@ -62,7 +58,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	(void)unlink(newer);
 	(void)unlink(path);
-	(void)rmdir(folder);
-	(void)mkdir(folder, 0700);
-	return 0;
+	return rmdir(folder) < 0 ? -1 : 0;
 }
