@@ -43,6 +43,10 @@ struct vd_locator;
 VD_MUST int vd_locator_new(const struct vd_image *image, struct vd_rect where,
 			   const struct vd_locate_options *options,
 			   struct vd_locator **ret_locator);
+
+/* Says where the patch stands in the taught frame, if image was only a cut-out of it. */
+void vd_locator_place(struct vd_locator *locator, int x, int y);
+
 struct vd_locator *vd_locator_free(struct vd_locator *locator);
 VD_DEFINE_CLEANUP(struct vd_locator, vd_locator_free)
 

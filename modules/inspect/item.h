@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "modules/inspect/recipe.h"
+#include "modules/inspect/rules.h"
+
+/*
+ * One part at the station: the frames of its cameras, and the parameters it was triggered under,
+ * which it keeps however long it waits.
+ */
+enum { VD_SERIAL_BYTES = 129, VD_SHOT_TEXT = 160 };
+
+enum vd_shot_state { VD_SHOT_AWAITED, VD_SHOT_TAKEN, VD_SHOT_FAILED };
+
+struct vd_shot {
+	enum vd_shot_state state;
+	char text[VD_SHOT_TEXT]; /* failed: why */
+	struct vd_buf bytes;     /* taken: the frame, as the camera sent it */
+	bool is_jpeg;
+	int width, height, stride;      /* of a grey frame */
+	char claimed[VD_SHA256_TEXT];   /* digest that came with it; "": none */
+	char captured_at[VD_TIME_TEXT]; /* RFC 3339; "": not said */
+	bool is_stale;                  /* not newer than the camera's last one */
+};
+
+struct vd_item {
+	char id[VD_UUID_TEXT];
+	char serial[VD_SERIAL_BYTES];   /* "": none */
+	cJSON *trigger;                 /* NULL: none came along */
+	struct vd_recipe_set *set;      /* a reference */
+	const struct vd_recipe *recipe; /* of set */
+	uint64_t started_us;            /* when its first frame came in */
+	struct vd_shot shots[VD_CAMERAS_MOST];
+};
+
+/* Under set's active recipe, with a new id. Takes a reference. -ENOMEM. */
+VD_MUST int vd_item_new(struct vd_recipe_set *set, uint64_t now_us, struct vd_item **ret_item);
+struct vd_item *vd_item_free(struct vd_item *item);
+VD_DEFINE_CLEANUP(struct vd_item, vd_item_free)
+
+bool vd_item_is_complete(const struct vd_item *item); /* no camera is awaited any more */
+
+/* Frees the frames: for items whose images are not needed. */
+void vd_item_drop_frames(struct vd_item *item);

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The schema has checked types and bounds and filled in defaults of what is there; this reads
+ * the values, puts the same defaults where a whole object is absent, and checks what refers to
+ * something else.
+ */
+#include "modules/inspect/recipe.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "modules/inspect/step.h"
+
+int vd_recipe_refuse(struct vd_fault *fault, const char *pointer, const char *text,
+		     const char *what)
+{
+	vd_fault_set(fault, 400, pointer, "%s%s%s%s", text, what ? " \"" : "", what ? what : "",
+		     what ? "\"" : "");
+	return -EINVAL;
+}
+
+static void copy_name(char to[static VD_NAME_BYTES], const char *from)
+{
+	const size_t n = strnlen(from, VD_NAME_BYTES - 1);
+
+	memcpy(to, from, n);
+	to[n] = '\0';
+}
+
+/* Names become file names in the state folder. */
+static bool is_plain_name(const char *name)
+{
+	const size_t n = strlen(name);
+
+	if (n == 0 || n >= VD_NAME_BYTES || name[0] == '.')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
+			return false;
+	}
+	return true;
+}
+
+int vd_recipe_camera(const struct vd_recipe *recipe, const char *name)
+{
+	for (int i = 0; i < recipe->camera_count; i++) {
+		if (strcmp(recipe->cameras[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int vd_recipe_step(const struct vd_recipe *recipe, const char *id)
+{
+	for (int i = 0; i < recipe->step_count; i++) {
+		if (strcmp(recipe->steps[i].id, id) == 0)
+			return i;
+	}
+	return -1;
+}
+
+bool vd_recipe_learns(const struct vd_recipe *recipe)
+{
+	for (int i = 0; i < recipe->step_count; i++) {
+		if (vd_step_learns(&recipe->steps[i]))
+			return true;
+	}
+	return false;
+}
+
+/* ---- cameras ---- */
+
+static int parse_cameras(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
+{
+	const cJSON *camera;
+	int i = 0;
+
+	cJSON_ArrayForEach(camera, vd_json_array(json, "cameras"))
+	{
+		if (recipe->camera_count == VD_CAMERAS_MOST)
+			return vd_recipe_refuse(fault, "/cameras", "too many cameras", NULL);
+		if (vd_recipe_camera(recipe, camera->valuestring) >= 0) {
+			(void)vd_recipe_refuse(fault, "",
+					       "camera stands twice:", camera->valuestring);
+			vd_fault_under_index(fault, i);
+			vd_fault_under(fault, "cameras");
+			return -EINVAL;
+		}
+		copy_name(recipe->cameras[recipe->camera_count++], camera->valuestring);
+		i++;
+	}
+	return 0;
+}
+
+/* A camera nobody looks at could fail unseen. */
+static int check_cameras_are_used(const struct vd_recipe *recipe, struct vd_fault *fault)
+{
+	for (int i = 0; i < recipe->camera_count; i++) {
+		bool used = false;
+
+		for (int k = 0; k < recipe->step_count && !used; k++)
+			used = recipe->steps[k].camera == i;
+		if (used)
+			continue;
+		(void)vd_recipe_refuse(fault, "", "no step looks at camera", recipe->cameras[i]);
+		vd_fault_under_index(fault, i);
+		vd_fault_under(fault, "cameras");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* ---- verdict ---- */
+
+static enum vd_camera_rule_kind camera_rule_kind(const char *name)
+{
+	static const char *const names[] = { "allOk", "anyOk", "expectedLabel", "unexpectedLabel",
+					     "objects" };
+
+	for (size_t i = 0; i < VD_COUNT(names); i++) {
+		if (strcmp(names[i], name) == 0)
+			return (enum vd_camera_rule_kind)i;
+	}
+	return VD_ALL_OK;
+}
+
+static int parse_camera_rule(struct vd_camera_rule *rule, const cJSON *json, struct vd_fault *fault)
+{
+	rule->kind = camera_rule_kind(vd_json_string(json, "rule", "allOk"));
+	rule->label = vd_json_string(json, "label", NULL);
+	rule->every = strcmp(vd_json_string(json, "match", "any"), "all") == 0;
+	rule->min = (int)vd_json_int(json, "min", 0);
+	rule->max = (int)vd_json_int(json, "max", -1);
+	if (rule->kind == VD_OBJECTS && rule->max >= 0 && rule->min > rule->max)
+		return vd_recipe_refuse(fault, "/min", "min is above max", NULL);
+	return 0;
+}
+
+static int parse_camera_rules(struct vd_recipe *recipe, const cJSON *verdict,
+			      struct vd_fault *fault)
+{
+	const cJSON *rule;
+
+	for (int i = 0; i < recipe->camera_count; i++)
+		recipe->camera_rules[i] = (struct vd_camera_rule){ .kind = VD_ALL_OK, .max = -1 };
+	cJSON_ArrayForEach(rule, vd_json_object(verdict, "cameras"))
+	{
+		const int camera = vd_recipe_camera(recipe, rule->string);
+		int r = 0;
+
+		if (camera < 0)
+			r = vd_recipe_refuse(fault, "", "the recipe has no camera", rule->string);
+		if (r == 0)
+			r = parse_camera_rule(&recipe->camera_rules[camera], rule, fault);
+		if (r < 0) {
+			vd_fault_under(fault, rule->string);
+			vd_fault_under(fault, "cameras");
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int parse_step_list(const struct vd_recipe *recipe, const cJSON *json, const char *key,
+			   int *steps, int *ret_count, struct vd_fault *fault)
+{
+	const cJSON *id;
+	int count = 0;
+
+	cJSON_ArrayForEach(id, vd_json_array(json, key))
+	{
+		const int step = vd_recipe_step(recipe, id->valuestring);
+		bool twice = false;
+
+		for (int i = 0; i < count; i++)
+			twice |= steps[i] == step;
+		if (step >= 0 && !twice && count < VD_STEPS_MOST) {
+			steps[count++] = step;
+			continue;
+		}
+		(void)vd_recipe_refuse(fault, "",
+				       twice ? "step stands twice:" : "the recipe has no step",
+				       id->valuestring);
+		vd_fault_under_index(fault, count);
+		vd_fault_under(fault, key);
+		return -EINVAL;
+	}
+	*ret_count = count;
+	return 0;
+}
+
+static enum vd_item_rule_kind item_rule_kind(const char *name)
+{
+	static const char *const names[] = { "allOk", "minOk", "minOkRatio", "maxNg" };
+
+	for (size_t i = 0; i < VD_COUNT(names); i++) {
+		if (strcmp(names[i], name) == 0)
+			return (enum vd_item_rule_kind)i;
+	}
+	return VD_ITEM_ALL_OK;
+}
+
+static int check_item_rule(const struct vd_recipe *recipe, const cJSON *item,
+			   struct vd_fault *fault)
+{
+	const int parts = recipe->item_is_steps ? recipe->item_step_count : recipe->camera_count;
+	const struct vd_item_rule *rule = &recipe->item_rule;
+
+	if (rule->kind == VD_ITEM_MIN_OK && !vd_json_get(item, "min"))
+		return vd_recipe_refuse(fault, "/min", "minOk needs min", NULL);
+	if (rule->kind == VD_ITEM_MIN_OK && rule->count > parts)
+		return vd_recipe_refuse(fault, "/min", "more than there are parts", NULL);
+	if (rule->kind == VD_ITEM_MAX_NG && !vd_json_get(item, "max"))
+		return vd_recipe_refuse(fault, "/max", "maxNg needs max", NULL);
+	if (rule->kind == VD_ITEM_MAX_NG && rule->count >= parts)
+		return vd_recipe_refuse(fault, "/max", "every part could be NG", NULL);
+	if (rule->kind == VD_ITEM_MIN_OK_RATIO && !vd_json_get(item, "ratio"))
+		return vd_recipe_refuse(fault, "/ratio", "minOkRatio needs ratio", NULL);
+	return 0;
+}
+
+static int parse_item_rule(struct vd_recipe *recipe, const cJSON *item, struct vd_fault *fault)
+{
+	struct vd_item_rule *rule = &recipe->item_rule;
+	int r;
+
+	rule->kind = item_rule_kind(vd_json_string(item, "rule", "allOk"));
+	rule->count = (int)vd_json_int(item, rule->kind == VD_ITEM_MIN_OK ? "min" : "max", 0);
+	rule->ratio = vd_json_number(item, "ratio", 1);
+	rule->max_warn = (int)vd_json_int(item, "maxWarn", -1);
+	recipe->item_is_steps = vd_json_array(item, "steps") != NULL;
+	r = parse_step_list(recipe, item, "steps", recipe->item_steps, &recipe->item_step_count,
+			    fault);
+	if (r == 0)
+		r = parse_step_list(recipe, item, "veto", recipe->vetoes, &recipe->veto_count,
+				    fault);
+	return r < 0 ? r : check_item_rule(recipe, item, fault);
+}
+
+static int parse_verdict(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
+{
+	const cJSON *verdict = vd_json_object(json, "verdict");
+	int r;
+
+	recipe->item_rule.missing_is_ng =
+		strcmp(vd_json_string(verdict, "onNoDecision", "NO_DECISION"), "NG") == 0;
+	r = parse_camera_rules(recipe, verdict, fault);
+	if (r == 0) {
+		r = parse_item_rule(recipe, vd_json_object(verdict, "item"), fault);
+		if (r < 0)
+			vd_fault_under(fault, "item");
+	}
+	if (r < 0)
+		vd_fault_under(fault, "verdict");
+	return r;
+}
+
+/* ---- images, exposure, learning ---- */
+
+/* "all", "none", "1/N" */
+static int parse_every(const char *text, int *ret_every)
+{
+	char *end;
+	long every;
+
+	if (strcmp(text, "all") == 0 || strcmp(text, "none") == 0) {
+		*ret_every = text[0] == 'a';
+		return 0;
+	}
+	if (strncmp(text, "1/", 2) != 0 || !isdigit((unsigned char)text[2]))
+		return -EINVAL;
+	every = strtol(text + 2, &end, 10);
+	if (*end || every < 1 || every > 100000000)
+		return -EINVAL;
+	*ret_every = (int)every;
+	return 0;
+}
+
+static int parse_images(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
+{
+	const cJSON *images = vd_json_object(json, "images");
+	const cJSON *keep = vd_json_object(images, "keep");
+
+	recipe->keep.overlay = vd_json_bool(images, "overlay", true);
+	recipe->keep.quality = (int)vd_json_int(images, "quality", 80);
+	for (int i = 0; i < VD_VERDICTS; i++) {
+		const char *name = vd_verdict_name((enum vd_verdict)i);
+		const char *text = vd_json_string(keep, name, i == VD_OK ? "1/200" : "all");
+
+		if (parse_every(text, &recipe->keep.every[i]) == 0)
+			continue;
+		(void)vd_recipe_refuse(fault, "", "neither all, none nor 1/N:", text);
+		vd_fault_under(fault, name);
+		vd_fault_under(fault, "keep");
+		vd_fault_under(fault, "images");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_exposure(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
+{
+	const cJSON *exposure = vd_json_object(json, "exposure");
+
+	recipe->exposure = (struct vd_exposure_options){
+		.mean_min = vd_json_number(exposure, "meanMin", 8),
+		.mean_max = vd_json_number(exposure, "meanMax", 247),
+		.spread_min = vd_json_number(exposure, "spreadMin", 2),
+		.refuse_repeated =
+			strcmp(vd_json_string(exposure, "repeated", "accept"), "refuse") == 0,
+	};
+	if (recipe->exposure.mean_min > recipe->exposure.mean_max)
+		return vd_recipe_refuse(fault, "/exposure/meanMin", "meanMin is above meanMax",
+					NULL);
+	return 0;
+}
+
+static void parse_learning(struct vd_recipe *recipe, const cJSON *json)
+{
+	const cJSON *learning = vd_json_object(json, "learning");
+
+	recipe->learning_parts = (int)vd_json_int(learning, "parts", 30);
+	recipe->learns_by_itself = strcmp(vd_json_string(learning, "state", "auto"), "auto") == 0;
+}
+
+/* ---- the whole ---- */
+
+static int make_model_key(struct vd_recipe *recipe)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
+	int r = vd_buf_printf(&text, "%d x %d\n", recipe->width, recipe->height);
+
+	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
+		const struct vd_step *step = &recipe->steps[i];
+
+		r = vd_buf_printf(&text, "%s|%s|%s|%s|%d,%d,%d,%d|%s|%d|%.17g|%d\n", step->id,
+				  vd_tool_name(step->tool), recipe->cameras[step->camera],
+				  step->align_to < 0 ? "" : recipe->steps[step->align_to].id,
+				  step->roi.x, step->roi.y, step->roi.width, step->roi.height,
+				  step->golden.path ? step->golden.path : "",
+				  step->locate.search_px, step->locate.angle_deg,
+				  step->variation.window_px);
+	}
+	return r < 0 ? r : vd_sha256_text(text.data, text.len, recipe->model_key);
+}
+
+static int parse_contents(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
+{
+	const cJSON *frame = vd_json_object(json, "frame");
+	int r;
+
+	recipe->rev = (int)vd_json_int(json, "rev", 0);
+	recipe->width = (int)vd_json_int(frame, "width", 0);
+	recipe->height = (int)vd_json_int(frame, "height", 0);
+	r = parse_cameras(recipe, json, fault);
+	if (r == 0)
+		r = vd_recipe_parse_steps(recipe, vd_json_object(json, "steps"), fault);
+	if (r == 0)
+		r = check_cameras_are_used(recipe, fault);
+	if (r == 0)
+		r = parse_verdict(recipe, json, fault);
+	if (r == 0)
+		r = parse_images(recipe, json, fault);
+	if (r == 0)
+		r = parse_exposure(recipe, json, fault);
+	if (r < 0)
+		return r;
+	parse_learning(recipe, json);
+	return make_model_key(recipe);
+}
+
+static int parse_recipe(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
+{
+	int r;
+
+	if (!is_plain_name(json->string))
+		return vd_recipe_refuse(
+			fault, "",
+			"a recipe's name has letters, digits, '.', '_', '-':", json->string);
+	copy_name(recipe->name, json->string);
+	recipe->source = cJSON_Duplicate(json, true);
+	if (!recipe->source)
+		return -ENOMEM;
+	r = parse_contents(recipe, recipe->source, fault);
+	if (r == -ENOMEM)
+		vd_fault_set(fault, 500, "", "out of memory");
+	return r;
+}
+
+static int parse_recipes(struct vd_recipe_set *set, const cJSON *parameters, struct vd_fault *fault)
+{
+	const cJSON *recipes = vd_json_object(parameters, "recipes"), *json;
+	const char *active = vd_json_string(parameters, "active", "");
+
+	set->recipes = calloc((size_t)cJSON_GetArraySize(recipes) + 1, sizeof *set->recipes);
+	if (!set->recipes)
+		return -ENOMEM;
+	set->active = -1;
+	cJSON_ArrayForEach(json, recipes)
+	{
+		int r = parse_recipe(&set->recipes[set->count++], json, fault);
+
+		if (r < 0) {
+			vd_fault_under(fault, json->string);
+			vd_fault_under(fault, "recipes");
+			return r;
+		}
+		if (strcmp(json->string, active) == 0)
+			set->active = set->count - 1;
+	}
+	if (set->active < 0)
+		return vd_recipe_refuse(fault, "/active", "there is no recipe", active);
+	return 0;
+}
+
+int vd_recipe_set_parse(const cJSON *parameters, struct vd_recipe_set **ret_set,
+			struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_recipe_set_unref) struct vd_recipe_set *set = calloc(1, sizeof *set);
+	int r;
+
+	if (!set)
+		return -ENOMEM;
+	set->references = 1;
+	copy_name(set->station, vd_json_string(parameters, "station", ""));
+	set->queue_max = (int)vd_json_int(parameters, "queueMax", 8);
+	set->deadline_ms = (int)vd_json_int(parameters, "deadlineMs", 1000);
+	r = parse_recipes(set, parameters, fault);
+	if (r < 0)
+		return r;
+	*ret_set = VD_TAKE(set);
+	return 0;
+}
+
+struct vd_recipe_set *vd_recipe_set_ref(struct vd_recipe_set *set)
+{
+	(void)__atomic_add_fetch(&set->references, 1, __ATOMIC_RELAXED);
+	return set;
+}
+
+static void free_recipe(struct vd_recipe *recipe)
+{
+	for (int i = 0; i < recipe->step_count; i++)
+		free(recipe->steps[i].golden.path);
+	free(recipe->steps);
+	(void)vd_json_free(recipe->source);
+}
+
+struct vd_recipe_set *vd_recipe_set_unref(struct vd_recipe_set *set)
+{
+	if (!set || __atomic_sub_fetch(&set->references, 1, __ATOMIC_ACQ_REL) > 0)
+		return NULL;
+	for (int i = 0; i < set->count; i++)
+		free_recipe(&set->recipes[i]);
+	free(set->recipes);
+	free(set);
+	return NULL;
+}

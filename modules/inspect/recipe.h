@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/fault.h"
+#include "base/json.h"
+#include "modules/inspect/golden.h"
+#include "modules/inspect/locate.h"
+#include "modules/inspect/rules.h"
+#include "modules/inspect/variation.h"
+
+/*
+ * The station's parameters as the inspection reads them. A set is parsed whole or refused whole,
+ * and never changes afterwards: each item holds the set it was triggered under, so that a change
+ * never reaches into an item that waits.
+ */
+enum { VD_NAME_BYTES = 65, VD_CAMERAS_MOST = 8, VD_STEPS_MOST = 32 };
+
+enum vd_tool { VD_LOCATE, VD_VARIATION, VD_GOLDEN };
+
+const char *vd_tool_name(enum vd_tool tool);
+
+/* What a tool measures and limits apply to. */
+enum vd_measure {
+	VD_MEASURE_SCORE,
+	VD_MEASURE_DEFECTS,
+	VD_MEASURE_AREA,
+	VD_MEASURE_DX,
+	VD_MEASURE_DY,
+	VD_MEASURE_ANGLE,
+	VD_MEASURES
+};
+
+const char *vd_measure_name(enum vd_measure measure); /* as in the schema */
+
+/* Where a golden template is found; path holds "{serial}" where the serial number goes. */
+struct vd_golden_source {
+	char *path; /* NULL: none, the template is learnt */
+};
+
+struct vd_step {
+	char id[VD_NAME_BYTES];
+	enum vd_tool tool;
+	int camera;         /* index in the recipe's cameras */
+	int align_to;       /* index of a locate step; -1: none */
+	struct vd_rect roi; /* width 0: the whole frame */
+	struct vd_golden_source golden;
+	struct vd_limits limits[VD_MEASURES];
+	struct vd_locate_options locate;
+	struct vd_variation_options variation;
+	struct vd_golden_options band;
+};
+
+/* Does the step need a model learnt from good parts? */
+bool vd_step_learns(const struct vd_step *step);
+
+/* How many images to keep of a verdict: 0 none, 1 all, n every nth. */
+struct vd_keep {
+	int every[VD_VERDICTS];
+	bool overlay;
+	int quality;
+};
+
+struct vd_exposure_options {
+	double mean_min, mean_max, spread_min;
+	bool refuse_repeated;
+};
+
+struct vd_recipe {
+	char name[VD_NAME_BYTES];
+	int rev;
+	char cameras[VD_CAMERAS_MOST][VD_NAME_BYTES];
+	int camera_count;
+	int width, height; /* of every frame; 0: any */
+	struct vd_step *steps;
+	int step_count;
+	struct vd_camera_rule camera_rules[VD_CAMERAS_MOST];
+	struct vd_item_rule item_rule;
+	bool item_is_steps; /* the item's parts are item_steps, not the cameras */
+	int item_steps[VD_STEPS_MOST], item_step_count;
+	int vetoes[VD_STEPS_MOST], veto_count;
+	struct vd_keep keep;
+	struct vd_exposure_options exposure;
+	int learning_parts;
+	bool learns_by_itself;
+	/* SHA-256 over all that a learnt model depends on: regions and tools, not limits. */
+	char model_key[VD_SHA256_TEXT];
+	cJSON *source; /* strings of the rules point into it */
+};
+
+struct vd_recipe_set {
+	int references;              /* atomic */
+	char station[VD_NAME_BYTES]; /* "": the instance's name */
+	struct vd_recipe *recipes;
+	int count, active;
+	int queue_max, deadline_ms;
+	int64_t version; /* of the parameters; the caller sets it */
+};
+
+/*
+ * parameters: checked against the schema before. 400 in fault, with the pointer, and -EINVAL for
+ * what a schema cannot say: a step that is not there, a region outside the frame, min above max …
+ * -ENOMEM. The set has one reference.
+ */
+VD_MUST int vd_recipe_set_parse(const cJSON *parameters, struct vd_recipe_set **ret_set,
+				struct vd_fault *fault);
+
+/* Any thread. */
+struct vd_recipe_set *vd_recipe_set_ref(struct vd_recipe_set *set);
+struct vd_recipe_set *vd_recipe_set_unref(struct vd_recipe_set *set); /* returns NULL */
+VD_DEFINE_CLEANUP(struct vd_recipe_set, vd_recipe_set_unref)
+
+/* -1: none of this name. */
+int vd_recipe_camera(const struct vd_recipe *recipe, const char *name);
+int vd_recipe_step(const struct vd_recipe *recipe, const char *id);
+
+/* Has the recipe steps that learn? */
+bool vd_recipe_learns(const struct vd_recipe *recipe);

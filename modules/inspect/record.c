@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "modules/inspect/record.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void vd_reasons_add(struct vd_reasons *reasons, const char *format, ...)
+{
+	char *text;
+	va_list args;
+
+	if (reasons->count == VD_REASONS_MOST)
+		return;
+	text = reasons->texts[reasons->count];
+	va_start(args, format);
+	(void)vsnprintf(text, VD_REASON_BYTES, format, args);
+	va_end(args);
+	reasons->list[reasons->count++] = text;
+}
+
+void vd_reasons_collect(struct vd_reasons *reasons, const struct vd_recipe *recipe,
+			const struct vd_look *looks, const struct vd_step_result *results)
+{
+	for (int i = 0; i < recipe->camera_count; i++) {
+		if (!looks[i].is_good)
+			vd_reasons_add(reasons, "%s: %s", recipe->cameras[i], looks[i].text);
+	}
+	for (int i = 0; i < recipe->step_count; i++) {
+		if (looks[recipe->steps[i].camera].is_good && results[i].verdict != VD_OK)
+			vd_reasons_add(reasons, "%s: %s", recipe->steps[i].id, results[i].text);
+	}
+}
+
+/* Three decimals are enough for people, and keep the record small. */
+static bool add_rounded(cJSON *json, const char *key, double value)
+{
+	return !isfinite(value) || vd_json_add_number(json, key, round(value * 1000) / 1000);
+}
+
+/* ---- cameras ---- */
+
+static bool add_camera(cJSON *cameras, const char *name, const struct vd_look *look,
+		       const struct vd_shot *shot)
+{
+	cJSON *json = cJSON_AddObjectToObject(cameras, name);
+	bool ok = json && vd_json_add_string(json, "state", look->is_good ? "ok" : "failed");
+
+	if (ok && shot->captured_at[0])
+		ok = vd_json_add_string(json, "capturedAt", shot->captured_at);
+	if (ok && look->width > 0)
+		ok = vd_json_add_number(json, "width", look->width) &&
+		     vd_json_add_number(json, "height", look->height);
+	if (ok && look->sha256[0])
+		ok = vd_json_add_string(json, "sha256", look->sha256);
+	if (ok && look->is_good)
+		ok = add_rounded(json, "mean", look->mean) &&
+		     add_rounded(json, "spread", look->spread);
+	return ok && (look->is_good || vd_json_add_string(json, "text", look->text));
+}
+
+static bool add_cameras(cJSON *body, const struct vd_record *record)
+{
+	const struct vd_recipe *recipe = record->item->recipe;
+	cJSON *cameras = cJSON_AddObjectToObject(body, "cameras");
+	bool ok = cameras != NULL;
+
+	for (int i = 0; ok && record->looks && i < recipe->camera_count; i++)
+		ok = add_camera(cameras, recipe->cameras[i], &record->looks[i],
+				&record->item->shots[i]);
+	return ok;
+}
+
+/* ---- steps ---- */
+
+static bool add_defect(cJSON *list, const struct vd_defect *defect)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	if (!json || !cJSON_AddItemToArray(list, json))
+		return false;
+	return vd_json_add_number(json, "x", defect->box.x) &&
+	       vd_json_add_number(json, "y", defect->box.y) &&
+	       vd_json_add_number(json, "width", defect->box.width) &&
+	       vd_json_add_number(json, "height", defect->box.height) &&
+	       vd_json_add_number(json, "area", defect->area_px) &&
+	       vd_json_add_number(json, "peak", defect->peak) &&
+	       vd_json_add_string(json, "polarity", vd_polarity_name(defect->polarity)) &&
+	       add_rounded(json, "score", defect->score);
+}
+
+static bool add_pose(cJSON *json, const struct vd_pose *pose)
+{
+	cJSON *place = cJSON_AddObjectToObject(json, "pose");
+
+	return place && add_rounded(place, "dx", pose->dx) && add_rounded(place, "dy", pose->dy) &&
+	       add_rounded(place, "angleDeg", pose->angle_deg) &&
+	       add_rounded(place, "score", pose->score);
+}
+
+static bool add_limit(cJSON *json, const struct vd_step *step, const struct vd_step_result *result)
+{
+	const struct vd_limits *limit = &step->limits[result->deciding];
+	const double value = result->values[result->deciding];
+	const double bound = isfinite(limit->max) ? limit->max : limit->min;
+
+	if (!isfinite(value) || !isfinite(bound))
+		return true;
+	return vd_json_add_string(json, "measure", vd_measure_name(result->deciding)) &&
+	       add_rounded(json, "value", value) && add_rounded(json, "limit", bound) &&
+	       add_rounded(json, "margin", vd_limits_margin(limit, value));
+}
+
+static bool add_defects(cJSON *json, const struct vd_blobs *blobs, size_t most)
+{
+	cJSON *list = cJSON_AddArrayToObject(json, "defects");
+	bool ok = list && vd_json_add_number(json, "defectCount", (double)blobs->count) &&
+		  vd_json_add_number(json, "defectAreaPx", (double)blobs->area_px);
+
+	for (size_t i = 0; ok && i < blobs->count && i < most; i++)
+		ok = add_defect(list, &blobs->defects[i]);
+	return ok;
+}
+
+static bool add_step(cJSON *steps, const struct vd_step *step, const struct vd_step_result *result,
+		     size_t boxes)
+{
+	cJSON *json = cJSON_AddObjectToObject(steps, step->id);
+	bool ok = json && vd_json_add_string(json, "tool", vd_tool_name(step->tool)) &&
+		  vd_json_add_string(json, "verdict", vd_verdict_name(result->verdict)) &&
+		  add_rounded(json, "score", result->values[VD_MEASURE_SCORE]) &&
+		  add_rounded(json, "ms", result->ms);
+
+	if (ok && result->verdict != VD_NO_DECISION)
+		ok = add_limit(json, step, result);
+	if (ok && result->text[0])
+		ok = vd_json_add_string(json, "text", result->text);
+	if (ok && step->tool == VD_LOCATE && isfinite(result->values[VD_MEASURE_DX]))
+		ok = add_pose(json, &result->pose);
+	if (ok && step->tool != VD_LOCATE)
+		ok = add_defects(json, &result->blobs, boxes);
+	return ok;
+}
+
+static bool add_steps(cJSON *body, const struct vd_record *record)
+{
+	const struct vd_recipe *recipe = record->item->recipe;
+	const size_t boxes = VD_BOXES_MOST / (size_t)recipe->step_count;
+	cJSON *steps = cJSON_AddObjectToObject(body, "steps");
+	bool ok = steps != NULL;
+
+	for (int i = 0; ok && record->results && i < recipe->step_count; i++)
+		ok = add_step(steps, &recipe->steps[i], &record->results[i],
+			      boxes < 50 ? boxes : 50);
+	return ok;
+}
+
+/* ---- the rest ---- */
+
+static const char *rule_name(const struct vd_item_rule *rule)
+{
+	static const char *const names[] = { "allOk", "minOk", "minOkRatio", "maxNg" };
+
+	return names[rule->kind];
+}
+
+static bool add_head(cJSON *body, const struct vd_record *record)
+{
+	const struct vd_item *item = record->item;
+
+	return vd_json_add_string(body, "itemId", item->id) &&
+	       (!item->serial[0] || vd_json_add_string(body, "serial", item->serial)) &&
+	       vd_json_add_string(body, "station", record->station) &&
+	       vd_json_add_string(body, "recipe", item->recipe->name) &&
+	       vd_json_add_number(body, "rev", item->recipe->rev) &&
+	       vd_json_add_number(body, "parametersVersion", (double)item->set->version) &&
+	       (!item->trigger || vd_json_add_copy(body, "trigger", item->trigger)) &&
+	       vd_json_add_string(body, "verdict", vd_verdict_name(record->verdict));
+}
+
+static bool add_reasons(cJSON *body, const struct vd_reasons *reasons)
+{
+	cJSON *list = cJSON_AddArrayToObject(body, "reasons");
+	bool ok = list != NULL;
+
+	for (int i = 0; ok && i < reasons->count; i++) {
+		cJSON *text = cJSON_CreateString(reasons->list[i]);
+
+		ok = text && cJSON_AddItemToArray(list, text);
+	}
+	return ok;
+}
+
+static bool add_tail(cJSON *body, const struct vd_record *record)
+{
+	const struct vd_item_rule *rule = &record->item->recipe->item_rule;
+	cJSON *timings;
+
+	if (!vd_json_add_string(body, "rule", rule_name(rule)) ||
+	    !vd_json_add_string(body, "policy", rule->missing_is_ng ? "NG" : "NO_DECISION"))
+		return false;
+	if (record->model && (!vd_json_add_string(body, "modelSha256", record->model->sha256) ||
+			      !vd_json_add_number(body, "modelVersion", record->model->version)))
+		return false;
+	timings = cJSON_AddObjectToObject(body, "timings");
+	return timings && add_rounded(timings, "decodeMs", record->decode_ms) &&
+	       add_rounded(timings, "inspectMs", record->inspect_ms) &&
+	       add_rounded(timings, "totalMs", record->total_ms);
+}
+
+cJSON *vd_record_body(const struct vd_record *record)
+{
+	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
+
+	if (!body || !add_head(body, record) || !add_reasons(body, record->reasons) ||
+	    !add_cameras(body, record) || !add_steps(body, record) || !add_tail(body, record))
+		return NULL;
+	return VD_TAKE(body);
+}

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "modules/inspect/rig.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "modules/image/jpeg.h"
+
+enum { TEMPLATES = 4, TEMPLATE_BYTES = 64 << 20, PATH_BYTES = 1400 };
+
+/* A template laid out for its step. */
+struct template
+{
+	char *path; /* NULL: unused */
+	struct timespec changed;
+	off_t size;
+	unsigned used; /* larger: later */
+	int width, height;
+	struct vd_golden *golden;
+	struct vd_locator *locator;
+};
+
+struct tool {
+	int frame_width, frame_height; /* of what was learnt */
+	struct vd_locator *locator;
+	struct vd_variation *variation;
+	struct vd_variation_work variation_work;
+	struct vd_golden_work golden_work;
+	struct template templates[TEMPLATES];
+};
+
+struct vd_rig {
+	const struct vd_recipe *recipe;
+	struct tool *tools;
+	unsigned uses;
+};
+
+void vd_step_result_fini(struct vd_step_result *result)
+{
+	vd_blobs_fini(&result->blobs);
+}
+
+void vd_step_undecided(struct vd_step_result *result, const char *code, const char *format, ...)
+{
+	const int n = snprintf(result->text, sizeof result->text, "%s: ", code);
+	va_list args;
+
+	result->verdict = VD_NO_DECISION;
+	if (n < 0 || (size_t)n >= sizeof result->text)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(result->text + n, sizeof result->text - (size_t)n, format, args);
+	va_end(args);
+}
+
+/* ---- setting up ---- */
+
+static int set_up_locator(struct tool *tool, const struct vd_step *step,
+			  const struct vd_model_step *learnt)
+{
+	const struct vd_rect whole = { 0, 0, learnt->patch.width, learnt->patch.height };
+	int r = vd_locator_new(&learnt->patch, whole, &step->locate, &tool->locator);
+
+	if (r == 0)
+		vd_locator_place(tool->locator, learnt->where.x, learnt->where.y);
+	return r;
+}
+
+static int set_up(struct vd_rig *rig, const struct vd_model *model)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < rig->recipe->step_count; i++) {
+		const struct vd_step *step = &rig->recipe->steps[i];
+		const struct vd_model_step *learnt = vd_model_find(model, step->id, step->tool);
+
+		if (!vd_step_learns(step))
+			continue;
+		if (!learnt)
+			return -EINVAL;
+		rig->tools[i].frame_width = learnt->frame_width;
+		rig->tools[i].frame_height = learnt->frame_height;
+		r = step->tool == VD_LOCATE
+			    ? set_up_locator(&rig->tools[i], step, learnt)
+			    : vd_variation_new(&learnt->variation, learnt->where, &step->variation,
+					       &rig->tools[i].variation);
+	}
+	return r;
+}
+
+int vd_rig_new(const struct vd_recipe *recipe, const struct vd_model *model,
+	       struct vd_rig **ret_rig)
+{
+	VD_CLEANUP(vd_rig_free) struct vd_rig *rig = calloc(1, sizeof *rig);
+	int r = 0;
+
+	if (!rig)
+		return -ENOMEM;
+	rig->recipe = recipe;
+	rig->tools = calloc((size_t)recipe->step_count, sizeof *rig->tools);
+	if (!rig->tools)
+		return -ENOMEM;
+	if (model)
+		r = set_up(rig, model);
+	if (r == 0)
+		*ret_rig = VD_TAKE(rig);
+	return r;
+}
+
+static void template_fini(struct template *template)
+{
+	(void)vd_golden_free(template->golden);
+	(void)vd_locator_free(template->locator);
+	free(template->path);
+	*template = (struct template){ 0 };
+}
+
+static void tool_fini(struct tool *tool)
+{
+	for (int i = 0; i < TEMPLATES; i++)
+		template_fini(&tool->templates[i]);
+	(void)vd_locator_free(tool->locator);
+	(void)vd_variation_free(tool->variation);
+	vd_variation_work_fini(&tool->variation_work);
+	vd_golden_work_fini(&tool->golden_work);
+}
+
+struct vd_rig *vd_rig_free(struct vd_rig *rig)
+{
+	if (!rig)
+		return NULL;
+	for (int i = 0; rig->tools && i < rig->recipe->step_count; i++)
+		tool_fini(&rig->tools[i]);
+	free(rig->tools);
+	free(rig);
+	return NULL;
+}
+
+/* ---- golden templates ---- */
+
+/* A serial number comes from outside and becomes part of a file name. */
+static bool is_file_name(const char *serial)
+{
+	return serial[0] != '\0' && serial[0] != '.' && !strchr(serial, '/');
+}
+
+static bool make_path(const struct vd_step *step, const char *serial, char path[static PATH_BYTES],
+		      struct vd_step_result *result)
+{
+	static const char mark[] = "{serial}";
+	const char *pattern = step->golden.path, *at = strstr(pattern, mark);
+	int n;
+
+	if (at && !is_file_name(serial)) {
+		vd_step_undecided(result, "no_template",
+				  serial[0] ? "serial number is no file name: %s"
+					    : "the item has no serial number%s",
+				  serial);
+		return false;
+	}
+	n = at ? snprintf(path, PATH_BYTES, "%.*s%s%s", (int)(at - pattern), pattern, serial,
+			  at + sizeof mark - 1)
+	       : snprintf(path, PATH_BYTES, "%s", pattern);
+	if (n > 0 && n < PATH_BYTES)
+		return true;
+	vd_step_undecided(result, "no_template", "the path is too long");
+	return false;
+}
+
+static int read_template(const char *path, struct vd_image *image, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf bytes = { 0 };
+	int r = vd_file_read(path, TEMPLATE_BYTES, &bytes, fault);
+
+	if (r < 0)
+		return r;
+	r = vd_jpeg_decode_grey(bytes.data, bytes.len, NULL, image, NULL, fault);
+	if (r == VD_JPEG_DAMAGED)
+		vd_fault_set(fault, 400, "", "the file is damaged");
+	return r == VD_JPEG_DAMAGED ? -EBADMSG : r;
+}
+
+/* Tiles cannot be larger than what they tile. */
+static struct vd_golden_options fitted(const struct vd_step *step, struct vd_rect where)
+{
+	const int side = where.width < where.height ? where.width : where.height;
+	struct vd_golden_options options = step->band;
+
+	if (options.tiles.tile_px > side)
+		options.tiles.tile_px = side;
+	if (side < 16)
+		options.tiles.search_px = 0;
+	return options;
+}
+
+static int lay_out(struct template *template, const struct vd_step *step,
+		   const struct vd_image *image)
+{
+	struct vd_golden_options options;
+	struct vd_rect where = step->roi;
+
+	if (where.width == 0)
+		where = (struct vd_rect){ 0, 0, image->width, image->height };
+	if (step->tool == VD_LOCATE)
+		return vd_locator_new(image, where, &step->locate, &template->locator);
+	options = fitted(step, where);
+	return vd_golden_new(image, where, &options, &template->golden);
+}
+
+static const char *reason_of(int r)
+{
+	switch (r) {
+	case -EINVAL:
+		return "the region is not inside the template";
+	case -ENODATA:
+		return "the region has no texture";
+	default:
+		return "out of memory";
+	}
+}
+
+static bool load_template(struct template *template, const struct vd_step *step, const char *path,
+			  const struct stat *status, struct vd_step_result *result)
+{
+	VD_CLEANUP(vd_image_fini) struct vd_image image = { 0 };
+	struct vd_fault fault = { 0 };
+	int r = read_template(path, &image, &fault);
+
+	template_fini(template);
+	if (r < 0) {
+		vd_step_undecided(result, "no_template", "%s: %s", path, fault.text);
+		return false;
+	}
+	r = lay_out(template, step, &image);
+	template->path = r == 0 ? strdup(path) : NULL;
+	template->changed = status->st_mtim;
+	template->size = status->st_size;
+	template->width = image.width;
+	template->height = image.height;
+	if (template->path)
+		return true;
+	vd_step_undecided(result, "no_template", "%s: %s", path, reason_of(r));
+	template_fini(template);
+	return false;
+}
+
+static bool is_same_file(const struct template *template, const struct stat *status)
+{
+	return template->size == status->st_size &&
+	       template->changed.tv_sec == status->st_mtim.tv_sec &&
+	       template->changed.tv_nsec == status->st_mtim.tv_nsec;
+}
+
+/* The template for this item; a file that changed is read again. NULL: result says why. */
+static struct template *find_template(struct vd_rig *rig, int index, const char *serial,
+				      struct vd_step_result *result)
+{
+	const struct vd_step *step = &rig->recipe->steps[index];
+	struct template *all = rig->tools[index].templates, *oldest = all;
+	char path[PATH_BYTES];
+	struct stat status;
+
+	if (!make_path(step, serial, path, result))
+		return NULL;
+	if (stat(path, &status) < 0) {
+		vd_step_undecided(result, "no_template", "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	for (int i = 0; i < TEMPLATES; i++) {
+		if (all[i].path && strcmp(all[i].path, path) == 0) {
+			oldest = &all[i];
+			break;
+		}
+		if (all[i].used < oldest->used)
+			oldest = &all[i];
+	}
+	oldest->used = ++rig->uses;
+	if (oldest->path && strcmp(oldest->path, path) == 0 && is_same_file(oldest, &status))
+		return oldest;
+	return load_template(oldest, step, path, &status, result) ? oldest : NULL;
+}
+
+/* ---- running ---- */
+
+/* A frame of another size is another camera, or another mode of it. */
+static bool is_of_size(const struct vd_image *frame, int width, int height,
+		       struct vd_step_result *result)
+{
+	if (frame->width == width && frame->height == height)
+		return true;
+	vd_step_undecided(result, "wrong_size", "the frame has %d x %d, taught were %d x %d",
+			  frame->width, frame->height, width, height);
+	return false;
+}
+
+static void run_locate(struct vd_rig *rig, int index, const struct vd_image *frame,
+		       const char *serial, struct vd_step_result *result)
+{
+	const struct vd_step *step = &rig->recipe->steps[index];
+	const struct vd_locator *locator = rig->tools[index].locator;
+	int width = rig->tools[index].frame_width, height = rig->tools[index].frame_height;
+	int r;
+
+	if (step->golden.path) {
+		const struct template *template = find_template(rig, index, serial, result);
+
+		if (!template)
+			return;
+		locator = template->locator;
+		width = template->width;
+		height = template->height;
+	}
+	if (!locator) {
+		vd_step_undecided(result, "no_model", "the part was not taught yet");
+		return;
+	}
+	if (!is_of_size(frame, width, height, result))
+		return;
+	r = vd_locator_find(locator, frame, &result->pose);
+	if (r < 0) {
+		vd_step_undecided(result, "not_located", "%s",
+				  r == -ENOMEM ? "out of memory" : "the frame is too small");
+		return;
+	}
+	result->values[VD_MEASURE_SCORE] = result->pose.score;
+	result->values[VD_MEASURE_DX] = result->pose.dx;
+	result->values[VD_MEASURE_DY] = result->pose.dy;
+	result->values[VD_MEASURE_ANGLE] = result->pose.angle_deg;
+	if (r == 0)
+		vd_step_judge(step, result);
+	else
+		vd_step_undecided(result, "not_located", "score %.3f, at least %.3f is wanted",
+				  result->pose.score, step->locate.min_score);
+}
+
+/* Boxes were in the region; now they are where the part lies in the frame. */
+static void move_boxes(struct vd_blobs *blobs, struct vd_rect where, const struct vd_pose *pose)
+{
+	for (size_t i = 0; i < blobs->count; i++) {
+		struct vd_rect *box = &blobs->defects[i].box;
+		double x, y;
+
+		vd_pose_map(pose, where.x + box->x + box->width / 2.0,
+			    where.y + box->y + box->height / 2.0, &x, &y);
+		box->x = (int)lrint(x - box->width / 2.0);
+		box->y = (int)lrint(y - box->height / 2.0);
+	}
+}
+
+static void take_blobs(const struct vd_step *step, struct vd_step_result *result)
+{
+	move_boxes(&result->blobs, step->roi, &result->pose);
+	result->values[VD_MEASURE_SCORE] = result->blobs.score;
+	result->values[VD_MEASURE_DEFECTS] = (double)result->blobs.count;
+	result->values[VD_MEASURE_AREA] = (double)result->blobs.area_px;
+	vd_step_judge(step, result);
+}
+
+static void run_compared(const struct vd_step *step, int r, struct vd_step_result *result)
+{
+	if (r == 0)
+		take_blobs(step, result);
+	else if (r == VD_GOLDEN_FOREIGN)
+		vd_step_undecided(result, "not_recognised",
+				  "hardly any tile of the template was found again");
+	else if (r == -EINVAL)
+		vd_step_undecided(result, "outside", "the frame does not cover the region");
+	else
+		vd_step_undecided(result, "internal", "%s", strerror(-r));
+}
+
+static void run_variation(struct vd_rig *rig, int index, const struct vd_image *frame,
+			  struct vd_step_result *result)
+{
+	struct tool *tool = &rig->tools[index];
+
+	if (!tool->variation) {
+		vd_step_undecided(result, "no_model", "nothing was learnt yet");
+		return;
+	}
+	if (!is_of_size(frame, tool->frame_width, tool->frame_height, result))
+		return;
+	run_compared(&rig->recipe->steps[index],
+		     vd_variation_compare(tool->variation, frame, &result->pose,
+					  &tool->variation_work, &result->blobs),
+		     result);
+}
+
+static void run_golden(struct vd_rig *rig, int index, const struct vd_image *frame,
+		       const char *serial, struct vd_step_result *result)
+{
+	const struct template *template = find_template(rig, index, serial, result);
+
+	if (!template || !is_of_size(frame, template->width, template->height, result))
+		return;
+	run_compared(&rig->recipe->steps[index],
+		     vd_golden_compare(template->golden, frame, &result->pose,
+				       &rig->tools[index].golden_work, &result->blobs),
+		     result);
+}
+
+void vd_rig_run(struct vd_rig *rig, int step, const struct vd_image *frame, const char *serial,
+		const struct vd_step_result *located, struct vd_step_result *ret_result)
+{
+	*ret_result = (struct vd_step_result){ .pose = vd_pose_identity() };
+	for (int i = 0; i < VD_MEASURES; i++)
+		ret_result->values[i] = NAN;
+	if (located && located->verdict == VD_NO_DECISION) {
+		vd_step_undecided(ret_result, "not_located", "the step it aligns to has no result");
+		return;
+	}
+	if (located)
+		ret_result->pose = located->pose;
+	switch (rig->recipe->steps[step].tool) {
+	case VD_LOCATE:
+		run_locate(rig, step, frame, serial, ret_result);
+		return;
+	case VD_VARIATION:
+		run_variation(rig, step, frame, ret_result);
+		return;
+	case VD_GOLDEN:
+		run_golden(rig, step, frame, serial, ret_result);
+		return;
+	}
+}
+
+/* ---- judging ---- */
+
+static void explain(const struct vd_step *step, struct vd_step_result *result)
+{
+	const struct vd_limits *limit = &step->limits[result->deciding];
+	const double value = result->values[result->deciding];
+	const char *name = vd_measure_name(result->deciding);
+
+	if (value > limit->max)
+		(void)snprintf(result->text, sizeof result->text, "%s %.4g is above %.4g", name,
+			       value, limit->max);
+	else if (value < limit->min)
+		(void)snprintf(result->text, sizeof result->text, "%s %.4g is below %.4g", name,
+			       value, limit->min);
+	else
+		(void)snprintf(result->text, sizeof result->text, "%s %.4g is beyond %.4g", name,
+			       value, limit->warn);
+}
+
+static bool has_limits(const struct vd_limits *limit)
+{
+	return !isnan(limit->min) || !isnan(limit->max) || !isnan(limit->warn);
+}
+
+void vd_step_judge(const struct vd_step *step, struct vd_step_result *result)
+{
+	double least = INFINITY;
+
+	result->verdict = VD_OK;
+	result->deciding = VD_MEASURE_SCORE;
+	for (int i = 0; i < VD_MEASURES; i++) {
+		const struct vd_limits *limit = &step->limits[i];
+		enum vd_verdict verdict;
+		double margin;
+
+		if (!has_limits(limit))
+			continue;
+		verdict = vd_limits_judge(limit, result->values[i]);
+		margin = vd_limits_margin(limit, result->values[i]);
+		if (verdict > result->verdict || (verdict == result->verdict && margin < least)) {
+			result->deciding = (enum vd_measure)i;
+			least = margin;
+		}
+		result->verdict = vd_verdict_worse(result->verdict, verdict);
+	}
+	if (result->verdict == VD_NO_DECISION)
+		vd_step_undecided(result, "not_finite", "%s is not a number",
+				  vd_measure_name(result->deciding));
+	else if (result->verdict != VD_OK)
+		explain(step, result);
+}

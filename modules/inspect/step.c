@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "modules/inspect/step.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *vd_tool_name(enum vd_tool tool)
+{
+	static const char *const names[] = { "locate", "variation", "golden" };
+
+	return names[tool];
+}
+
+const char *vd_measure_name(enum vd_measure measure)
+{
+	static const char *const names[VD_MEASURES] = { "score", "defects", "defectAreaPx",
+							"dx",    "dy",      "angleDeg" };
+
+	return names[measure];
+}
+
+bool vd_step_learns(const struct vd_step *step)
+{
+	return step->tool == VD_VARIATION || (step->tool == VD_LOCATE && !step->golden.path);
+}
+
+static enum vd_tool tool_of(const cJSON *json)
+{
+	const char *name = vd_json_string(json, "tool", "");
+
+	return strcmp(name, "locate") == 0   ? VD_LOCATE
+	       : strcmp(name, "golden") == 0 ? VD_GOLDEN
+					     : VD_VARIATION;
+}
+
+/* ---- limits ---- */
+
+static int check_limit(const struct vd_limits *limit, struct vd_fault *fault)
+{
+	if (limit->min > limit->max)
+		return vd_recipe_refuse(fault, "/min", "min is above max", NULL);
+	if (isnan(limit->min) && isnan(limit->max))
+		return vd_recipe_refuse(fault, "", "a limit needs min or max", NULL);
+	if (limit->warn > limit->max)
+		return vd_recipe_refuse(fault, "/warn", "warn is above max", NULL);
+	if (limit->warn < limit->min)
+		return vd_recipe_refuse(fault, "/warn", "warn is below min", NULL);
+	return 0;
+}
+
+static int parse_limits(struct vd_step *step, const cJSON *json, struct vd_fault *fault)
+{
+	const cJSON *limits = vd_json_object(json, "limits");
+
+	for (int i = 0; i < VD_MEASURES; i++) {
+		const char *name = vd_measure_name((enum vd_measure)i);
+		const cJSON *limit = vd_json_object(limits, name);
+
+		step->limits[i] = (struct vd_limits){ vd_json_number(limit, "min", NAN),
+						      vd_json_number(limit, "max", NAN),
+						      vd_json_number(limit, "warn", NAN) };
+		if (limit && check_limit(&step->limits[i], fault) < 0) {
+			vd_fault_under(fault, name);
+			vd_fault_under(fault, "limits");
+			return -EINVAL;
+		}
+	}
+	if (step->tool != VD_LOCATE && !(limits && limits->child))
+		step->limits[VD_MEASURE_DEFECTS].max = 0;
+	return 0;
+}
+
+/* ---- tools' parameters ---- */
+
+static enum vd_polarity polarity_of(const cJSON *json)
+{
+	const char *name = vd_json_string(json, "polarity", "lightDark");
+
+	return strcmp(name, "light") == 0  ? VD_BRIGHT
+	       : strcmp(name, "dark") == 0 ? VD_DARK
+					   : VD_BRIGHT_AND_DARK;
+}
+
+static void parse_blobs(struct vd_blob_options *blobs, const cJSON *json)
+{
+	blobs->open_px = (int)vd_json_int(json, "openPx", blobs->open_px);
+	blobs->merge_px = (int)vd_json_int(json, "mergePx", blobs->merge_px);
+	blobs->min_area_px = (int)vd_json_int(json, "minAreaPx", blobs->min_area_px);
+	blobs->min_peak = (int)vd_json_int(json, "minPeak", blobs->min_peak);
+	blobs->polarity = polarity_of(json);
+}
+
+static void parse_pair(double pair[2], const cJSON *json, const char *key)
+{
+	const cJSON *array = vd_json_array(json, key);
+
+	for (int i = 0; i < 2; i++) {
+		const cJSON *value = cJSON_GetArrayItem(array, i);
+
+		pair[i] = cJSON_IsNumber(value) ? value->valuedouble : pair[i];
+	}
+}
+
+static void parse_tool(struct vd_step *step, const cJSON *json)
+{
+	switch (step->tool) {
+	case VD_LOCATE:
+		step->locate = (struct vd_locate_options){
+			.search_px = (int)vd_json_int(json, "searchPx", 16),
+			.angle_deg = vd_json_number(json, "angleDeg", 0),
+			.min_score = vd_json_number(json, "minScore", 0.7),
+		};
+		return;
+	case VD_VARIATION:
+		step->variation = vd_variation_defaults();
+		parse_pair(step->variation.abs_threshold, json, "absThreshold");
+		parse_pair(step->variation.var_threshold, json, "varThreshold");
+		step->variation.edge_tolerance_px =
+			vd_json_number(json, "edgeTolerancePx", step->variation.edge_tolerance_px);
+		step->variation.window_px =
+			(int)vd_json_int(json, "normPx", step->variation.window_px);
+		parse_blobs(&step->variation.blobs, json);
+		return;
+	case VD_GOLDEN:
+		step->band = vd_golden_defaults();
+		step->band.tolerance_px =
+			(int)vd_json_int(json, "tolerancePx", step->band.tolerance_px);
+		step->band.threshold = (int)vd_json_int(json, "threshold", step->band.threshold);
+		step->band.window_px = (int)vd_json_int(json, "normPx", step->band.window_px);
+		step->band.tiles.tile_px =
+			(int)vd_json_int(json, "tilePx", step->band.tiles.tile_px);
+		step->band.tiles.search_px =
+			(int)vd_json_int(json, "searchPx", step->band.tiles.search_px);
+		parse_blobs(&step->band.blobs, json);
+		return;
+	}
+}
+
+static int parse_golden(struct vd_step *step, const cJSON *json, struct vd_fault *fault)
+{
+	const cJSON *golden = vd_json_object(json, "golden");
+	const char *file = vd_json_string(golden, "file", NULL);
+	const char *name = vd_json_string(golden, "name", "");
+
+	if (!golden)
+		return 0;
+	if (!file && strchr(name, '/'))
+		return vd_recipe_refuse(fault, "/golden/name", "a file name, not a path:", name);
+	if (file)
+		step->golden.path = strdup(file);
+	else if (asprintf(&step->golden.path, "%s/%s", vd_json_string(golden, "folder", ""), name) <
+		 0)
+		step->golden.path = NULL;
+	return step->golden.path ? 0 : -ENOMEM;
+}
+
+/* ---- regions ---- */
+
+static int roi_side(const cJSON *roi, int i)
+{
+	const cJSON *value = cJSON_GetArrayItem(roi, i);
+
+	return cJSON_IsNumber(value) ? (int)value->valuedouble : 0;
+}
+
+static int side_least(const struct vd_step *step)
+{
+	const bool is_tiled = step->tool == VD_GOLDEN && step->band.tiles.search_px > 0;
+
+	return step->tool == VD_LOCATE || is_tiled ? 16 : 1;
+}
+
+static int parse_roi(const struct vd_recipe *recipe, struct vd_step *step, const cJSON *json,
+		     struct vd_fault *fault)
+{
+	const cJSON *roi = vd_json_array(json, "roi");
+	const int least = side_least(step);
+
+	if (!roi)
+		return 0;
+	step->roi = (struct vd_rect){ roi_side(roi, 0), roi_side(roi, 1), roi_side(roi, 2),
+				      roi_side(roi, 3) };
+	if (step->roi.width < 1 || step->roi.height < 1)
+		return vd_recipe_refuse(fault, "/roi", "the region is empty", NULL);
+	if (step->roi.width < least || step->roi.height < least)
+		return vd_recipe_refuse(fault, "/roi", "smaller than 16 x 16", NULL);
+	if (recipe->width > 0 && (step->roi.x > recipe->width - step->roi.width ||
+				  step->roi.y > recipe->height - step->roi.height))
+		return vd_recipe_refuse(fault, "/roi", "the region is not inside the frame", NULL);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static int parse_step(struct vd_recipe *recipe, struct vd_step *step, const cJSON *json,
+		      struct vd_fault *fault)
+{
+	const char *camera = vd_json_string(json, "camera", "");
+	int r;
+
+	if (strlen(json->string) == 0 || strlen(json->string) >= VD_NAME_BYTES)
+		return vd_recipe_refuse(fault, "", "a step's name has 1 to 64 bytes", NULL);
+	(void)snprintf(step->id, sizeof step->id, "%s", json->string);
+	step->tool = tool_of(json);
+	step->align_to = -1;
+	step->camera = vd_recipe_camera(recipe, camera);
+	if (step->camera < 0)
+		return vd_recipe_refuse(fault, "/camera", "the recipe has no camera", camera);
+	parse_tool(step, json);
+	r = parse_limits(step, json, fault);
+	if (r == 0)
+		r = parse_roi(recipe, step, json, fault);
+	return r < 0 ? r : parse_golden(step, json, fault);
+}
+
+static int resolve_align(struct vd_recipe *recipe, struct vd_step *step, const cJSON *json,
+			 struct vd_fault *fault)
+{
+	const char *id = vd_json_string(json, "alignTo", NULL);
+	int target;
+
+	if (!id)
+		return 0;
+	target = vd_recipe_step(recipe, id);
+	if (target < 0)
+		return vd_recipe_refuse(fault, "/alignTo", "the recipe has no step", id);
+	if (recipe->steps[target].tool != VD_LOCATE)
+		return vd_recipe_refuse(fault, "/alignTo", "not a locate step:", id);
+	if (recipe->steps[target].camera != step->camera)
+		return vd_recipe_refuse(fault, "/alignTo", "another camera's step:", id);
+	if (step->roi.width == 0)
+		return vd_recipe_refuse(fault, "/alignTo", "needs a roi that can move", NULL);
+	step->align_to = target;
+	return 0;
+}
+
+int vd_recipe_parse_steps(struct vd_recipe *recipe, const cJSON *steps, struct vd_fault *fault)
+{
+	const cJSON *json;
+	int i = 0, r = 0;
+
+	recipe->steps = calloc((size_t)cJSON_GetArraySize(steps) + 1, sizeof *recipe->steps);
+	if (!recipe->steps)
+		return -ENOMEM;
+	cJSON_ArrayForEach(json, steps)
+	{
+		if (recipe->step_count == VD_STEPS_MOST)
+			return vd_recipe_refuse(fault, "/steps", "too many steps", NULL);
+		r = parse_step(recipe, &recipe->steps[recipe->step_count++], json, fault);
+		if (r < 0)
+			break;
+	}
+	if (r == 0) {
+		cJSON_ArrayForEach(json, steps)
+		{
+			r = resolve_align(recipe, &recipe->steps[i++], json, fault);
+			if (r < 0)
+				break;
+		}
+	}
+	if (r < 0 && json) {
+		vd_fault_under(fault, json->string);
+		vd_fault_under(fault, "steps");
+	}
+	return r;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/attr.h"
+#include "base/fault.h"
+#include "base/json.h"
+#include "modules/inspect/recipe.h"
+
+/* The steps of a recipe: reading them, and checking what they refer to. Part of recipe.h. */
+
+/* Fills recipe->steps; the cameras must be there already. 400 in fault and -EINVAL; -ENOMEM. */
+VD_MUST int vd_recipe_parse_steps(struct vd_recipe *recipe, const cJSON *steps,
+				  struct vd_fault *fault);
+
+/* Sets 400, the pointer and `text "what"` (what may be NULL); returns -EINVAL. */
+int vd_recipe_refuse(struct vd_fault *fault, const char *pointer, const char *text,
+		     const char *what);

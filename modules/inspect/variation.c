@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "modules/inspect/variation.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "modules/inspect/kernels.h"
+#include "modules/inspect/warp.h"
+
+enum { POOL_REACH = 2 };
+
+static const double ONE = 256, SPREAD_FLOOR = 1.0;
+
+struct vd_variation_options vd_variation_defaults(void)
+{
+	return (struct vd_variation_options){
+		.abs_threshold = { 10, 10 },
+		.var_threshold = { 3, 3 },
+		.edge_tolerance_px = 0.5,
+		.window_px = 65,
+		.blobs = { .open_px = 2,
+			   .merge_px = 8,
+			   .min_area_px = 8,
+			   .polarity = VD_BRIGHT_AND_DARK },
+	};
+}
+
+void vd_variation_model_fini(struct vd_variation_model *model)
+{
+	free(model->mean);
+	free(model->spread);
+	*model = (struct vd_variation_model){ 0 };
+}
+
+/* ---- learning ---- */
+
+struct vd_variation_learner {
+	int width, height, window_px, parts;
+	float *mean, *m2;
+	struct vd_cells first, cells; /* brightness of the first part, and of the one at hand */
+	struct vd_gains gains;
+};
+
+int vd_variation_learner_new(int width, int height, int window_px,
+			     struct vd_variation_learner **ret_learner)
+{
+	VD_CLEANUP(vd_variation_learner_free) struct vd_variation_learner *learner = NULL;
+	const size_t count = (size_t)width * (size_t)height;
+
+	learner = calloc(1, sizeof *learner);
+	if (!learner)
+		return -ENOMEM;
+	learner->width = width;
+	learner->height = height;
+	learner->window_px = window_px;
+	learner->mean = calloc(count, sizeof *learner->mean);
+	learner->m2 = calloc(count, sizeof *learner->m2);
+	if (!learner->mean || !learner->m2)
+		return -ENOMEM;
+	*ret_learner = VD_TAKE(learner);
+	return 0;
+}
+
+struct vd_variation_learner *vd_variation_learner_free(struct vd_variation_learner *learner)
+{
+	if (!learner)
+		return NULL;
+	free(learner->mean);
+	free(learner->m2);
+	vd_cells_fini(&learner->first);
+	vd_cells_fini(&learner->cells);
+	vd_gains_fini(&learner->gains);
+	free(learner);
+	return NULL;
+}
+
+static int normalise(struct vd_variation_learner *learner, struct vd_image *image)
+{
+	VD_CLEANUP(vd_free) uint16_t *gains = malloc((size_t)image->width * sizeof *gains);
+	int r = gains ? vd_cells_measure(&learner->cells, image) : -ENOMEM;
+
+	if (r == 0)
+		r = vd_gains_measure(&learner->gains, &learner->first, &learner->cells,
+				     learner->window_px);
+	for (int y = 0; r == 0 && y < image->height; y++) {
+		vd_gains_row(&learner->gains, y, image->width, gains);
+		vd_row_gain(vd_image_row(image, y), gains, image->width);
+	}
+	return r;
+}
+
+int vd_variation_learn(struct vd_variation_learner *learner, struct vd_image *registered)
+{
+	int r = 0;
+
+	if (registered->width != learner->width || registered->height != learner->height)
+		return -EINVAL;
+	if (learner->window_px > 0)
+		r = learner->parts == 0 ? vd_cells_measure(&learner->first, registered)
+					: normalise(learner, registered);
+	if (r < 0)
+		return r;
+	learner->parts++;
+	for (int y = 0; y < learner->height; y++) {
+		const size_t at = (size_t)y * (size_t)learner->width;
+
+		vd_row_learn(vd_image_row(registered, y), learner->mean + at, learner->m2 + at,
+			     learner->parts, learner->width);
+	}
+	return 0;
+}
+
+int vd_variation_parts(const struct vd_variation_learner *learner)
+{
+	return learner->parts;
+}
+
+static uint16_t to_fixed(double v)
+{
+	return (uint16_t)lrint(fmin(fmax(v, 0) * ONE, UINT16_MAX));
+}
+
+int vd_variation_finish(const struct vd_variation_learner *learner,
+			struct vd_variation_model *ret_model)
+{
+	const size_t count = (size_t)learner->width * (size_t)learner->height;
+	struct vd_variation_model model = { .width = learner->width,
+					    .height = learner->height,
+					    .parts = learner->parts };
+
+	if (learner->parts < 2)
+		return -EAGAIN;
+	model.mean = malloc(count * sizeof *model.mean);
+	model.spread = malloc(count * sizeof *model.spread);
+	if (!model.mean || !model.spread) {
+		vd_variation_model_fini(&model);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		model.mean[i] = to_fixed((double)learner->mean[i]);
+		model.spread[i] = to_fixed(sqrt((double)learner->m2[i] / (learner->parts - 1)));
+	}
+	*ret_model = model;
+	return 0;
+}
+
+/* ---- comparing ---- */
+
+struct vd_variation {
+	struct vd_rect where;
+	struct vd_variation_options options;
+	struct vd_band band;
+};
+
+static int clamp(int v, int most)
+{
+	return v < 0 ? 0 : v > most ? most : v;
+}
+
+static double mean_at(const struct vd_variation_model *model, int x, int y)
+{
+	return model->mean[(size_t)clamp(y, model->height - 1) * (size_t)model->width +
+			   (size_t)clamp(x, model->width - 1)] /
+	       ONE;
+}
+
+static double slope_at(const struct vd_variation_model *model, int x, int y)
+{
+	const double across = fabs(mean_at(model, x + 1, y) - mean_at(model, x - 1, y)) / 2;
+	const double down = fabs(mean_at(model, x, y + 1) - mean_at(model, x, y - 1)) / 2;
+
+	return fmax(across, down);
+}
+
+/* Own spread, that of the 5 x 5 around, and the floor: the largest. variances: sums a column. */
+static double spread_at(const struct vd_variation_model *model, const double *columns, int x, int y)
+{
+	const int left = clamp(x - POOL_REACH, model->width - 1);
+	const int right = clamp(x + POOL_REACH, model->width - 1);
+	const int rows = clamp(y + POOL_REACH, model->height - 1) -
+			 clamp(y - POOL_REACH, model->height - 1) + 1;
+	double sum = 0;
+
+	for (int i = left; i <= right; i++)
+		sum += columns[i];
+	return fmax(SPREAD_FLOOR,
+		    fmax(model->spread[(size_t)y * (size_t)model->width + (size_t)x] / ONE,
+			 sqrt(sum / ((right - left + 1) * rows))));
+}
+
+static void sum_columns(const struct vd_variation_model *model, int y, double *columns)
+{
+	const int bottom = clamp(y + POOL_REACH, model->height - 1);
+
+	memset(columns, 0, (size_t)model->width * sizeof *columns);
+	for (int row = clamp(y - POOL_REACH, model->height - 1); row <= bottom; row++) {
+		for (int x = 0; x < model->width; x++) {
+			const double spread =
+				model->spread[(size_t)row * (size_t)model->width + (size_t)x] / ONE;
+
+			columns[x] += spread * spread;
+		}
+	}
+}
+
+static uint8_t to_grey(double v)
+{
+	return (uint8_t)lrint(fmin(fmax(v, 0), 255));
+}
+
+static void lay_out_row(struct vd_variation *variation, const struct vd_variation_model *model,
+			const double *columns, int y)
+{
+	const struct vd_variation_options *options = &variation->options;
+	struct vd_band *band = &variation->band;
+
+	for (int x = 0; x < model->width; x++) {
+		const double mean = mean_at(model, x, y), spread = spread_at(model, columns, x, y);
+		const double edge = options->edge_tolerance_px * slope_at(model, x, y);
+		const double up =
+			fmax(options->abs_threshold[0], options->var_threshold[0] * spread);
+		const double down =
+			fmax(options->abs_threshold[1], options->var_threshold[1] * spread);
+
+		vd_image_row(&band->upper, y)[x] = to_grey(mean + up + edge);
+		vd_image_row(&band->lower, y)[x] = to_grey(mean - down - edge);
+		vd_image_row(&band->sigma, y)[x] = to_grey(4 * spread);
+	}
+}
+
+/* The brightness that images are normalised to: that of the mean. */
+static int measure_ideal(struct vd_variation *variation, const struct vd_variation_model *model)
+{
+	VD_CLEANUP(vd_image_fini) struct vd_image ideal = { 0 };
+	int r = vd_image_shape(&ideal, model->width, model->height, VD_GREY);
+
+	for (int y = 0; r == 0 && y < model->height; y++) {
+		for (int x = 0; x < model->width; x++)
+			vd_image_row(&ideal, y)[x] = to_grey(mean_at(model, x, y));
+	}
+	return r < 0 ? r : vd_cells_measure(&variation->band.cells, &ideal);
+}
+
+static int lay_out(struct vd_variation *variation, const struct vd_variation_model *model)
+{
+	VD_CLEANUP(vd_free) double *columns = calloc((size_t)model->width, sizeof *columns);
+	struct vd_band *band = &variation->band;
+	int r = columns ? vd_image_shape(&band->upper, model->width, model->height, VD_GREY)
+			: -ENOMEM;
+
+	if (r == 0)
+		r = vd_image_shape(&band->lower, model->width, model->height, VD_GREY);
+	if (r == 0)
+		r = vd_image_shape(&band->sigma, model->width, model->height, VD_GREY);
+	for (int y = 0; r == 0 && y < model->height; y++) {
+		sum_columns(model, y, columns);
+		lay_out_row(variation, model, columns, y);
+	}
+	band->window_px = variation->options.window_px;
+	return r < 0 ? r : measure_ideal(variation, model);
+}
+
+int vd_variation_new(const struct vd_variation_model *model, struct vd_rect where,
+		     const struct vd_variation_options *options,
+		     struct vd_variation **ret_variation)
+{
+	VD_CLEANUP(vd_variation_free) struct vd_variation *variation = NULL;
+	int r;
+
+	if (where.width != model->width || where.height != model->height)
+		return -EINVAL;
+	variation = calloc(1, sizeof *variation);
+	if (!variation)
+		return -ENOMEM;
+	variation->where = where;
+	variation->options = *options;
+	r = lay_out(variation, model);
+	if (r == 0)
+		*ret_variation = VD_TAKE(variation);
+	return r;
+}
+
+struct vd_variation *vd_variation_free(struct vd_variation *variation)
+{
+	if (!variation)
+		return NULL;
+	vd_band_fini(&variation->band);
+	free(variation);
+	return NULL;
+}
+
+void vd_variation_work_fini(struct vd_variation_work *work)
+{
+	vd_image_fini(&work->registered);
+	vd_band_work_fini(&work->band);
+}
+
+int vd_variation_compare(const struct vd_variation *variation, const struct vd_image *image,
+			 const struct vd_pose *pose, struct vd_variation_work *work,
+			 struct vd_blobs *ret_blobs)
+{
+	int r;
+
+	if (!vd_warp_inside(image, pose, variation->where))
+		return -EINVAL;
+	r = vd_warp(image, pose, variation->where, &work->registered);
+	if (r == 0)
+		r = vd_band_compare(&variation->band, &work->registered, &work->band);
+	if (r < 0)
+		return r;
+	return vd_blobs_find(&work->band.excess, &variation->band.sigma, &variation->options.blobs,
+			     ret_blobs);
+}
