@@ -170,6 +170,30 @@ static int open_once(struct vd_store *store, bool is_first, char *error, size_t 
 	return r;
 }
 
+/* The documents that memory knows go into the new file. */
+static int write_cache_again(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	int r = 0;
+
+	(void)pthread_mutex_lock(&store->lock);
+	for (const struct vd_document *d = store->cache; d && r == 0; d = d->next) {
+		struct vd_document *copy = vd_document_new(d->name, d->text, d->len, 0);
+
+		if (!copy) {
+			r = -ENOMEM;
+			break;
+		}
+		copy->is_silent = true;
+		copy->next = w->documents;
+		w->documents = copy;
+		if (w->documents_end == &w->documents)
+			w->documents_end = &copy->next;
+	}
+	(void)pthread_mutex_unlock(&store->lock);
+	return r;
+}
+
 static int open_or_begin(struct vd_store *store, bool is_first, char *error, size_t error_size)
 {
 	int r = open_once(store, is_first, error, error_size);
@@ -177,7 +201,9 @@ static int open_or_begin(struct vd_store *store, bool is_first, char *error, siz
 	if (r != -EUCLEAN)
 		return r;
 	note(store, error);
-	r = rename_aside(store->path, "");
+	r = write_cache_again(store); /* those that could still be read */
+	if (r == 0)
+		r = rename_aside(store->path, "");
 	if (r == 0)
 		r = rename_aside(store->path, "-wal");
 	return r < 0 ? -EIO : open_once(store, is_first, error, error_size);
@@ -208,30 +234,6 @@ int vd_writer_open(struct vd_store *store, struct vd_fault *fault)
 		w->retry_ms = vd_clock_mono_ms() + RETRY_MS;
 	}
 	return 0;
-}
-
-/* The documents that memory knows go into the new file. */
-static int write_cache_again(struct vd_store *store)
-{
-	struct vd_writer *w = &store->writer;
-	int r = 0;
-
-	(void)pthread_mutex_lock(&store->lock);
-	for (const struct vd_document *d = store->cache; d && r == 0; d = d->next) {
-		struct vd_document *copy = vd_document_new(d->name, d->text, d->len, 0);
-
-		if (!copy) {
-			r = -ENOMEM;
-			break;
-		}
-		copy->is_silent = true;
-		copy->next = w->documents;
-		w->documents = copy;
-		if (w->documents_end == &w->documents)
-			w->documents_end = &copy->next;
-	}
-	(void)pthread_mutex_unlock(&store->lock);
-	return r;
 }
 
 static int begin_anew(struct vd_store *store, const char *reason)
@@ -647,13 +649,19 @@ static int commit_group(struct vd_store *store, char *error, size_t error_size)
 	r = try_group(store);
 	if (r < 0)
 		(void)snprintf(error, error_size, "%s", vd_db_error(w->db));
-	if (r == -EUCLEAN) {
-		r = begin_anew(store, error);
-		if (r == 0)
-			r = try_group(store);
-	}
 	if (r == 0)
 		finish(store, started_us);
+	return r;
+}
+
+static int commit_and_load(struct vd_store *store, bool commits, char *error, size_t error_size)
+{
+	struct vd_writer *w = &store->writer;
+	int r = commits || !w->db ? commit_group(store, error, error_size) : 0;
+
+	if (r == 0 && (r = vd_reader_fill(store)) < 0)
+		(void)snprintf(error, error_size, "%s",
+			       r == -ENOMEM ? "out of memory" : vd_db_error(w->db));
 	return r;
 }
 
@@ -661,13 +669,13 @@ static void attempt(struct vd_store *store, bool commits)
 {
 	struct vd_writer *w = &store->writer;
 	char error[256] = "";
-	int r = commits || !w->db ? commit_group(store, error, sizeof error) : 0;
+	int r = commit_and_load(store, commits, error, sizeof error);
 
-	if (r == 0 && (r = vd_reader_fill(store)) < 0)
-		(void)snprintf(error, sizeof error, "%s",
-			       r == -ENOMEM ? "out of memory" : vd_db_error(w->db));
-	if (r == -EUCLEAN && w->db)
+	if (r == -EUCLEAN && w->db) {
 		r = begin_anew(store, error);
+		if (r == 0)
+			r = commit_and_load(store, true, error, sizeof error);
+	}
 	w->retry_ms = r < 0 ? vd_clock_mono_ms() + RETRY_MS : 0;
 	if (r < 0 && !*error)
 		(void)snprintf(error, sizeof error, "%s", strerrordesc_np(-r));

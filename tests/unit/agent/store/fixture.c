@@ -179,9 +179,11 @@ int bench_put(struct bench *b, enum vd_class class, unsigned n, size_t bytes)
 	return r;
 }
 
-static void receive_tombstone(struct bench *b, const cJSON *body)
+static void receive_tombstone(struct bench *b, uint64_t seq, const cJSON *body)
 {
-	b->tombstoned += (uint64_t)vd_json_int(body, "count", 0);
+	assert_true(seq < VD_COUNT(b->tombstone_seen));
+	if (!b->tombstone_seen[seq]++)
+		b->tombstoned += (uint64_t)vd_json_int(body, "count", 0);
 }
 
 static void receive_record(struct bench *b, const struct vd_outbox_batch *batch,
@@ -195,7 +197,7 @@ static void receive_record(struct bench *b, const struct vd_outbox_batch *batch,
 	assert_string_equal(vd_json_string(record, "class", ""), vd_class_name(batch->class));
 	assert_in_range(seq, batch->first_seq, batch->last_seq);
 	if (strcmp(vd_json_string(record, "output", ""), "tombstone") == 0) {
-		receive_tombstone(b, body);
+		receive_tombstone(b, seq, body);
 		return;
 	}
 	assert_true(n < VD_COUNT(b->seen));

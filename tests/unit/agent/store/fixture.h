@@ -28,7 +28,7 @@ struct bench {
 	bool is_ready, has_timed_out;
 	unsigned states;
 	/* What the hub has: by n, how often; by seq, how often. */
-	unsigned char seen[1 << 16];
+	unsigned char seen[1 << 16], tombstone_seen[1 << 16];
 	uint64_t received, duplicates, tombstoned;
 	uint64_t last_seen[VD_CLASSES]; /* seq */
 	bool is_out_of_order;

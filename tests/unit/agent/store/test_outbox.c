@@ -182,9 +182,9 @@ static void a_full_outbox_evicts_the_least_valuable_class_first(void **state)
 	struct bench *b = *state;
 	struct vd_store_stats stats;
 
-	b->config.max_bytes = 600000;
+	b->config.max_bytes = 800000;
 	bench_open(b);
-	for (unsigned n = 0; n < 300; n++) {
+	for (unsigned n = 0; n < 2100; n++) {
 		assert_int_equal(bench_put(b,
 					   n % 3 == 0   ? VD_RAW
 					   : n % 3 == 1 ? VD_TELEMETRY

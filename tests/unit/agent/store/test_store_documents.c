@@ -97,7 +97,6 @@ static void a_file_that_is_no_database_is_set_aside(void **state)
 	b->store = vd_store_close(b->store);
 	spoil(b, 0);
 	bench_open(b);
-	assert_null(get(b, "desired"));
 	vd_store_stats(b->store, &stats);
 	assert_non_null(strstr(stats.notice, "begun anew"));
 	assert_string_equal(stats.degraded, "");
@@ -131,6 +130,7 @@ static void rows_that_rot_are_counted_out(void **state)
 			bench_wait_answers(b);
 	}
 	bench_wait_answers(b);
+	assert_int_equal(bench_drain(b, 1), 1); /* the figures are saved with the deletion */
 	b->store = vd_store_close(b->store);
 	(void)snprintf(path, sizeof path, "%s/outbox.db", b->folder);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -139,7 +139,6 @@ static void rows_that_rot_are_counted_out(void **state)
 	spoil(b, size / 2 / 4096 * 4096);
 	spoil(b, size / 2 / 4096 * 4096 + 16384);
 	bench_open(b);
-	b->received = b->duplicates = 0;
 	for (int i = 0; i < 10000 && !has_given_up_rows(b); i++) {
 		(void)bench_drain(b, 1);
 		(void)usleep(500);

@@ -160,7 +160,7 @@ static void a_full_disk_loses_nothing_accepted_and_recovers(void **state)
 
 	if (mount("none", b->folder, "tmpfs", 0, "size=2m") < 0)
 		skip();
-	b->config.ring_max_bytes = 60000;
+	b->config.ring_max_bytes = 100000;
 	bench_open(b);
 	for (; n < 50; n++)
 		assert_int_equal(bench_put(b, VD_VERDICT, n, 1000), 0);
