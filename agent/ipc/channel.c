@@ -34,7 +34,8 @@ struct vd_channel {
 	struct vd_channel_counts counts;
 	bool was_full, is_closed;
 
-	bool *is_freed; /* of the dispatch that is under way, on its stack */
+	unsigned in_use; /* calls under way that still look at the channel */
+	bool is_freed;	 /* by a handler; the last of these calls gives the memory back */
 };
 
 static struct queued *queued_free(struct queued *q)
@@ -110,7 +111,19 @@ static void close_by_outcome(struct vd_channel *c, int outcome, const struct vd_
 			      fault);
 }
 
-/* 0, or what vd_packet_receive said; the channel may be freed afterwards: see is_freed. */
+/* A handler may free the channel under our feet: between these two the memory stays. */
+static void use(struct vd_channel *c)
+{
+	c->in_use++;
+}
+
+static void leave(struct vd_channel *c)
+{
+	if (--c->in_use == 0 && c->is_freed)
+		free(c);
+}
+
+/* 0, or what vd_packet_receive said. */
 static int receive_one(struct vd_channel *c)
 {
 	VD_CLEANUP(vd_packet_fini) struct vd_packet packet = { .json = NULL };
@@ -128,15 +141,10 @@ static int receive_one(struct vd_channel *c)
 
 void vd_channel_drain(struct vd_channel *c, unsigned limit)
 {
-	bool *outer = c->is_freed, is_freed = false;
-
-	c->is_freed = &is_freed;
-	while (limit-- > 0 && !is_freed && !c->is_closed && receive_one(c) == 0)
+	use(c);
+	while (limit-- > 0 && !c->is_closed && receive_one(c) == 0)
 		;
-	if (!is_freed)
-		c->is_freed = outer;
-	else if (outer)
-		*outer = true;
+	leave(c);
 }
 
 static int send_first(struct vd_channel *c)
@@ -185,16 +193,14 @@ static void flush(struct vd_channel *c)
 static void on_ready(int fd, int ready, void *argument)
 {
 	struct vd_channel *c = argument;
-	bool is_freed = false;
 
 	(void)fd;
-	c->is_freed = &is_freed;
+	use(c);
 	if (ready & VD_READABLE)
 		vd_channel_drain(c, BATCH);
-	if (!is_freed && !c->is_closed && ready & VD_WRITABLE)
+	if (!c->is_closed && ready & VD_WRITABLE)
 		flush(c);
-	if (!is_freed)
-		c->is_freed = NULL;
+	leave(c);
 }
 
 int vd_channel_new(struct vd_loop *loop, int *fd, size_t queue_packets,
@@ -226,12 +232,13 @@ int vd_channel_new(struct vd_loop *loop, int *fd, size_t queue_packets,
 struct vd_channel *vd_channel_free(struct vd_channel *c)
 {
 	if (c) {
-		if (c->is_freed)
-			*c->is_freed = true;
+		c->is_closed = true;
+		c->is_freed = true;
 		c->source = vd_source_free(c->source);
 		vd_close(&c->fd);
 		drop_queue(c);
-		free(c);
+		use(c);
+		leave(c);
 	}
 	return NULL;
 }
