@@ -5,12 +5,12 @@
  * Attributes and two idioms used everywhere: cleanup at scope end, and taking a
  * pointer out of a variable so that the cleanup no longer frees it.
  */
-#define VD_MUST		       __attribute__((warn_unused_result))
-#define VD_PRINTF(fmt, args)   __attribute__((format(printf, fmt, args)))
-#define VD_UNUSED	       __attribute__((unused))
-#define VD_CLEANUP(free_fn)    __attribute__((cleanup(free_fn##_p)))
-#define VD_COUNT(array)	       (sizeof(array) / sizeof((array)[0]))
-#define VD_CONTAINER(p, t, m)  ((t *)(void *)((char *)(p)-__builtin_offsetof(t, m)))
+#define VD_MUST               __attribute__((warn_unused_result))
+#define VD_PRINTF(fmt, args)  __attribute__((format(printf, fmt, args)))
+#define VD_UNUSED             __attribute__((unused))
+#define VD_CLEANUP(free_fn)   __attribute__((cleanup(free_fn##_p)))
+#define VD_COUNT(array)       (sizeof(array) / sizeof((array)[0]))
+#define VD_CONTAINER(p, t, m) ((t *)(void *)((char *)(p) - __builtin_offsetof(t, m)))
 
 /* For a `T *free_fn(T *)` that returns NULL: VD_CLEANUP(free_fn) T *p = NULL; */
 #define VD_DEFINE_CLEANUP(type, free_fn)                                                           \

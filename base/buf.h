@@ -5,7 +5,7 @@
 #include "base/attr.h"
 
 /*
- * A growing byte buffer. Start with `= { 0 }` or VD_BUF(limit); end with vd_buf_fini
+ * A growing byte buffer. Start with `= { 0 }` or `= { .limit = n }`; end with vd_buf_fini
  * (or VD_CLEANUP(vd_buf_fini)). data is always followed by a NUL that len does not count
  * (once anything was appended).
  */

@@ -14,7 +14,7 @@
  * Every function here accepts fault == NULL and then does nothing.
  */
 struct vd_fault {
-	int code;	   /* 0: no fault */
+	int code;          /* 0: no fault */
 	char pointer[256]; /* "" is the whole document */
 	char text[256];
 };

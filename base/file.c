@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -66,7 +67,8 @@ static int sync_folder_of(const char *path)
 	slash = strrchr(folder, '/');
 	if (slash)
 		slash[slash == folder] = '\0';
-	VD_CLEANUP(vd_close) int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	VD_CLEANUP(vd_close)
+	int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
@@ -92,10 +94,23 @@ int vd_file_write(const char *path, const void *data, size_t len, mode_t mode)
 	return sync_folder_of(path);
 }
 
+/* Leaves errno as it is. */
+static bool is_folder(const char *path)
+{
+	int error = errno;
+	struct stat status;
+	bool is = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+
+	errno = error;
+	return is;
+}
+
 int vd_file_make_folders(const char *path, mode_t mode)
 {
 	char part[PATH_MAX];
 
+	if (!*path)
+		return -ENOENT;
 	if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
 		return -ENAMETOOLONG;
 	for (char *p = part + 1;; p++) {
@@ -104,8 +119,8 @@ int vd_file_make_folders(const char *path, mode_t mode)
 		if (c != '/' && c != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
-			return -errno;
+		if (mkdir(part, mode) < 0 && (errno != EEXIST || !is_folder(part)))
+			return errno == EEXIST ? -ENOTDIR : -errno;
 		if (c == '\0')
 			return 0;
 		*p = c;

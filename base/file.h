@@ -11,7 +11,8 @@
 /* Whole files. */
 
 /* Appends the file to out; one larger than limit is -EFBIG. Else -errno. 404, 413 or 500 in fault. */
-VD_MUST int vd_file_read(const char *path, size_t limit, struct vd_buf *out, struct vd_fault *fault);
+VD_MUST int vd_file_read(const char *path, size_t limit, struct vd_buf *out,
+			 struct vd_fault *fault);
 
 /*
  * Writes path so that after a power cut there is either the old file or the new one:

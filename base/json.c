@@ -18,7 +18,10 @@ static size_t utf8_length(const unsigned char *p, size_t left)
 	static const struct {
 		unsigned char mask, lead;
 		uint32_t least;
-	} forms[] = { { 0x80, 0x00, 0 }, { 0xE0, 0xC0, 0x80 }, { 0xF0, 0xE0, 0x800 }, { 0xF8, 0xF0, 0x10000 } };
+	} forms[] = { { 0x80, 0x00, 0 },
+		      { 0xE0, 0xC0, 0x80 },
+		      { 0xF0, 0xE0, 0x800 },
+		      { 0xF8, 0xF0, 0x10000 } };
 
 	for (size_t n = 1; n <= VD_COUNT(forms); n++) {
 		uint32_t c = p[0] & (unsigned char)~forms[n - 1].mask;
@@ -32,7 +35,8 @@ static size_t utf8_length(const unsigned char *p, size_t left)
 				return 0;
 			c = c << 6 | (p[i] & 0x3F);
 		}
-		return c >= forms[n - 1].least && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) ? n : 0;
+		return c >= forms[n - 1].least && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) ? n
+											      : 0;
 	}
 	return 0;
 }
@@ -62,7 +66,8 @@ static int check_text(const char *text, size_t len, struct vd_fault *fault)
 		} else if (p[i] == '"') {
 			in_string = !in_string;
 		} else if (!in_string && (p[i] == '{' || p[i] == '[') && ++depth > VD_JSON_DEPTH) {
-			vd_fault_set(fault, 400, "", "byte %zu: deeper than %d levels", i, VD_JSON_DEPTH);
+			vd_fault_set(fault, 400, "", "byte %zu: deeper than %d levels", i,
+				     VD_JSON_DEPTH);
 			return -EINVAL;
 		} else if (!in_string && (p[i] == '}' || p[i] == ']')) {
 			depth--;
@@ -234,18 +239,27 @@ static bool segment_is(const char *p, const char *end, const char *key)
 	return p == end && !*key;
 }
 
+/* -1: not an index as RFC 6901 writes one, or beyond any array. */
+static int array_index(const char *p, const char *end)
+{
+	int index = 0;
+
+	if (p == end || end - p > 9 || (*p == '0' && end - p > 1))
+		return -1;
+	for (; p < end; p++) {
+		if (*p < '0' || *p > '9')
+			return -1;
+		index = index * 10 + (*p - '0');
+	}
+	return index;
+}
+
 static const cJSON *child_at(const cJSON *json, const char *p, const char *end)
 {
 	const cJSON *item;
 
-	if (cJSON_IsArray(json)) {
-		char *rest;
-		long index = strtol(p, &rest, 10);
-
-		return end > p && rest == end && *p != '+' && *p != '-' ?
-			       cJSON_GetArrayItem(json, (int)index) :
-			       NULL;
-	}
+	if (cJSON_IsArray(json))
+		return cJSON_GetArrayItem(json, array_index(p, end));
 	cJSON_ArrayForEach(item, json)
 	{
 		if (item->string && segment_is(p, end, item->string))

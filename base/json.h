@@ -52,4 +52,5 @@ bool vd_json_add_string(cJSON *object, const char *key, const char *value); /* N
 bool vd_json_add_number(cJSON *object, const char *key, double value);
 bool vd_json_add_bool(cJSON *object, const char *key, bool value);
 bool vd_json_add_copy(cJSON *object, const char *key, const cJSON *value);
-bool vd_json_add_take(cJSON *object, const char *key, cJSON **value); /* takes *value, frees it on failure */
+bool vd_json_add_take(cJSON *object, const char *key,
+		      cJSON **value); /* takes *value, frees it on failure */

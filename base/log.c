@@ -17,7 +17,7 @@ static const struct {
 	const char *name;
 	int journald;
 } levels[] = {
-	[VD_ERROR] = { "error", 3 }, [VD_WARN] = { "warn", 4 },	  [VD_NOTICE] = { "notice", 5 },
+	[VD_ERROR] = { "error", 3 }, [VD_WARN] = { "warn", 4 },   [VD_NOTICE] = { "notice", 5 },
 	[VD_INFO] = { "info", 6 },   [VD_DEBUG] = { "debug", 7 },
 };
 
@@ -59,6 +59,28 @@ static int write_head(char *line, enum vd_log_level level)
 			levels[level].name);
 }
 
+/* Adds what fits; the line always ends with a NUL. */
+static size_t append(char *line, size_t n, const char *format, va_list args)
+{
+	int more = vsnprintf(line + n, LINE_BYTES - n, format, args);
+
+	if (more < 0)
+		return n;
+	return (size_t)more < LINE_BYTES - n ? n + (size_t)more : LINE_BYTES - 1;
+}
+
+static size_t append_text(char *line, size_t n, const char *format, ...) VD_PRINTF(3, 4);
+
+static size_t append_text(char *line, size_t n, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	n = append(line, n, format, args);
+	va_end(args);
+	return n;
+}
+
 void vd_log(enum vd_log_level level, const char *event, const char *format, ...)
 {
 	char line[LINE_BYTES];
@@ -68,15 +90,13 @@ void vd_log(enum vd_log_level level, const char *event, const char *format, ...)
 	if (!vd_log_is_on(level))
 		return;
 	head = (size_t)write_head(line, level);
-	n = head + (size_t)snprintf(line + head, sizeof line - head, "%s ", event);
+	n = append_text(line, head, "%s ", event);
 	va_start(args, format);
-	n += (size_t)vsnprintf(line + n, sizeof line - n, format, args);
+	n = append(line, n, format, args);
 	va_end(args);
-	if (n > sizeof line - 1)
-		n = sizeof line - 1;
-	/* A newline from outside must not forge a second event. */
+	/* A newline from outside must not forge a second event, nor an escape move the cursor. */
 	for (size_t i = head; i < n; i++) {
-		if (line[i] == '\n' || line[i] == '\r')
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7F)
 			line[i] = ' ';
 	}
 	line[n++] = '\n';

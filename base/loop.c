@@ -104,8 +104,8 @@ static void dispatch_signal(evutil_socket_t signal, short what, void *argument)
 
 static short event_flags(int wanted)
 {
-	return (short)((wanted & VD_READABLE ? EV_READ : 0) | (wanted & VD_WRITABLE ? EV_WRITE : 0) |
-		       EV_PERSIST);
+	return (short)((wanted & VD_READABLE ? EV_READ : 0) |
+		       (wanted & VD_WRITABLE ? EV_WRITE : 0) | EV_PERSIST);
 }
 
 static int make_source(struct vd_loop *loop, int fd, short flags, event_callback_fn dispatch,

@@ -32,10 +32,12 @@ typedef void (*vd_signal_fn)(int signal, void *argument);
 /* The descriptor stays the caller's; free the source before closing it. Level-triggered. */
 VD_MUST int vd_loop_fd(struct vd_loop *loop, int fd, int wanted, vd_fd_fn fn, void *argument,
 		       struct vd_source **ret_source);
-VD_MUST int vd_source_want(struct vd_source *fd_source, int wanted); /* changes what is waited for */
+VD_MUST int vd_source_want(struct vd_source *fd_source,
+			   int wanted); /* changes what is waited for */
 
 /* A timer starts unarmed. Arming again replaces the deadline; one shot each time. */
-VD_MUST int vd_loop_timer(struct vd_loop *loop, vd_fn fn, void *argument, struct vd_source **ret_source);
+VD_MUST int vd_loop_timer(struct vd_loop *loop, vd_fn fn, void *argument,
+			  struct vd_source **ret_source);
 VD_MUST int vd_timer_arm(struct vd_source *timer, uint64_t delay_ms);
 void vd_timer_disarm(struct vd_source *timer);
 bool vd_timer_is_armed(const struct vd_source *timer);
