@@ -94,6 +94,9 @@ struct vd_raw_frame {
 	size_t len;
 };
 
+/* The bytes that a frame of this shape has, by its format, size and stride; 0: no such frame. */
+size_t vd_raw_frame_bytes(const struct vd_raw_frame *raw);
+
 VD_MUST int vd_jpeg_encode_raw(const struct vd_raw_frame *frame, int quality, struct vd_buf *out);
 
 /*

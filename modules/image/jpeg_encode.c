@@ -164,8 +164,7 @@ int vd_jpeg_encode(const struct vd_image *image, int quality, struct vd_buf *out
 	return image->pixels ? encode(&encoder) : -EINVAL;
 }
 
-/* Bytes that the frame's shape needs; 0: it is none. */
-static size_t raw_bytes(const struct vd_raw_frame *raw)
+size_t vd_raw_frame_bytes(const struct vd_raw_frame *raw)
 {
 	size_t line = (size_t)raw->width, rows = (size_t)raw->height, bytes;
 
@@ -186,7 +185,7 @@ static size_t raw_bytes(const struct vd_raw_frame *raw)
 int vd_jpeg_encode_raw(const struct vd_raw_frame *frame, int quality, struct vd_buf *out)
 {
 	struct encoder encoder = { .out = out, .raw = frame, .quality = quality };
-	size_t needed = raw_bytes(frame);
+	size_t needed = vd_raw_frame_bytes(frame);
 
 	return needed && frame->len >= needed ? encode(&encoder) : -EINVAL;
 }

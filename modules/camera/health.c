@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "modules/camera/health.h"
+
+#include <math.h>
+
+void vd_camera_health_capture(struct vd_camera_health *health, const struct vd_camera_event *event)
+{
+	health->source = event->counts;
+	health->took_us = event->took_us;
+	if (event->outcome == 0) {
+		health->captures++;
+		health->last_frame_ms = event->frame.t_mono_ms;
+	} else if (event->outcome != VD_SOURCE_EXHAUSTED) {
+		health->failures++;
+	}
+}
+
+static double rate(const struct vd_camera_health *health, uint64_t now_ms)
+{
+	uint64_t passed_ms = now_ms - health->since_ms;
+
+	if (!health->since_ms || !passed_ms)
+		return 0;
+	return round((double)(health->captures - health->captures_then) * 100000 /
+		     (double)passed_ms) /
+	       100;
+}
+
+static bool add_age(cJSON *object, const struct vd_camera_health *health, uint64_t now_ms)
+{
+	uint64_t last_ms = health->last_frame_ms < now_ms ? health->last_frame_ms : now_ms;
+
+	if (!health->last_frame_ms)
+		return vd_json_add_string(object, "lastFrameAgeMs", NULL);
+	return vd_json_add_number(object, "lastFrameAgeMs", (double)(now_ms - last_ms));
+}
+
+static bool add_counts(cJSON *object, const struct vd_camera_health *health)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} counts[] = {
+		{ "captures", health->captures },
+		{ "failures", health->failures },
+		{ "drops", health->drops },
+		{ "unseen", health->unseen },
+		{ "missedTicks", health->missed },
+		{ "opened", health->opened },
+		{ "sequenceGaps", health->source.sequence_gaps },
+		{ "flaggedBuffers", health->source.flagged },
+		{ "staleFrames", health->source.stale },
+	};
+
+	for (size_t i = 0; i < VD_COUNT(counts); i++) {
+		if (!vd_json_add_number(object, counts[i].key, (double)counts[i].value))
+			return false;
+	}
+	return true;
+}
+
+cJSON *vd_camera_health_report(struct vd_camera_health *health, uint64_t now_ms)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	if (!object || !vd_json_add_string(object, "state", vd_camera_state_name(health->state)) ||
+	    !vd_json_add_string(object, "text", health->text[0] ? health->text : NULL) ||
+	    !add_age(object, health, now_ms) ||
+	    !vd_json_add_number(object, "fps", rate(health, now_ms)) ||
+	    !vd_json_add_number(object, "captureMs", (double)health->took_us / 1000) ||
+	    !add_counts(object, health))
+		return vd_json_free(object);
+	health->since_ms = now_ms;
+	health->captures_then = health->captures;
+	return object;
+}

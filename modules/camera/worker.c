@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One thread, one mutex, one eventfd. Under the mutex stands only the inbox: what the loop asks
+ * for; the source and the state belong to the thread alone, so that no capture, however slow,
+ * makes the loop wait.
+ */
+#include "modules/camera/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "modules/camera/pace.h"
+
+enum { TEND_MS = 500, SPARE_EVENTS = 4, IN_FLIGHT = 2 };
+
+struct inbox {
+	struct vd_camera_settings *settings; /* waiting; NULL: none */
+	struct vd_camera_request requests[VD_CAMERA_REQUESTS];
+	unsigned first, count;
+	char done_name[256]; /* handed over; "": nothing new */
+	uint64_t done_round;
+	bool is_stopping, is_free;
+	unsigned in_flight;                                /* captured events with the receiver */
+	struct vd_camera_event *first_event, **last_event; /* not taken yet */
+	struct vd_camera_event *spare;
+	unsigned spares;
+};
+
+struct vd_camera_worker {
+	struct vd_camera_worker_handlers handlers;
+	void *argument;
+	char state_folder[PATH_MAX];
+	pthread_t thread;
+	int wake;
+	pthread_mutex_t lock;
+	struct inbox inbox;
+
+	/* the thread's own */
+	struct vd_camera_settings *settings;
+	struct vd_camera_source *source;
+	bool is_open;
+	enum vd_camera_state state;
+	struct vd_fault fault; /* why it is not open, or why the last capture failed */
+	unsigned failures;     /* to open, in a row */
+	uint64_t open_at_ms, opened;
+	uint64_t device_frames;
+};
+
+static const char *const state_names[] = {
+	[VD_CAMERA_WAITING] = "waiting",     [VD_CAMERA_OK] = "ok",
+	[VD_CAMERA_LOST] = "lost",           [VD_CAMERA_FAILED] = "failed",
+	[VD_CAMERA_EXHAUSTED] = "exhausted",
+};
+
+#define TO(state) (1U << (state))
+/* Where each state may go; waiting is reached from all of them, by new settings. */
+static const unsigned transitions[] = {
+	[VD_CAMERA_WAITING] = TO(VD_CAMERA_OK) | TO(VD_CAMERA_FAILED) | TO(VD_CAMERA_WAITING),
+	[VD_CAMERA_OK] = TO(VD_CAMERA_LOST) | TO(VD_CAMERA_FAILED) | TO(VD_CAMERA_EXHAUSTED) |
+			 TO(VD_CAMERA_WAITING),
+	[VD_CAMERA_LOST] = TO(VD_CAMERA_OK) | TO(VD_CAMERA_FAILED) | TO(VD_CAMERA_WAITING),
+	[VD_CAMERA_FAILED] = TO(VD_CAMERA_OK) | TO(VD_CAMERA_LOST) | TO(VD_CAMERA_EXHAUSTED) |
+			     TO(VD_CAMERA_WAITING),
+	[VD_CAMERA_EXHAUSTED] = TO(VD_CAMERA_WAITING),
+};
+
+const char *vd_camera_state_name(enum vd_camera_state state)
+{
+	return state_names[state];
+}
+
+static struct vd_camera_event *event_free(struct vd_camera_event *event)
+{
+	vd_camera_frame_fini(&event->frame);
+	(void)vd_json_free(event->source);
+	free(event);
+	return NULL;
+}
+
+/* Empty, but with the frame memory of an earlier one. NULL: no memory. */
+static struct vd_camera_event *event_new(struct vd_camera_worker *w, enum vd_camera_event_kind kind)
+{
+	struct vd_camera_event *event;
+	struct vd_buf bytes = { 0 };
+
+	(void)pthread_mutex_lock(&w->lock);
+	event = w->inbox.spare;
+	if (event) {
+		w->inbox.spare = event->next;
+		w->inbox.spares--;
+	}
+	if (kind == VD_CAMERA_CAPTURED)
+		w->inbox.in_flight++;
+	(void)pthread_mutex_unlock(&w->lock);
+	if (event)
+		bytes = event->frame.bytes;
+	else
+		event = calloc(1, sizeof *event);
+	if (event) {
+		*event = (struct vd_camera_event){ .kind = kind };
+		event->frame.bytes = bytes;
+	}
+	return event;
+}
+
+static void wake(struct vd_camera_worker *w)
+{
+	uint64_t one = 1;
+	ssize_t n = write(w->wake, &one, sizeof one);
+
+	assert(n == sizeof one || errno == EAGAIN);
+}
+
+void vd_camera_event_done(struct vd_camera_worker *worker, struct vd_camera_event *event)
+{
+	bool is_kept;
+
+	event->source = vd_json_free(event->source);
+	(void)pthread_mutex_lock(&worker->lock);
+	if (event->kind == VD_CAMERA_CAPTURED && worker->inbox.in_flight > 0)
+		worker->inbox.in_flight--;
+	is_kept = worker->inbox.spares < SPARE_EVENTS;
+	if (is_kept) {
+		event->next = worker->inbox.spare;
+		worker->inbox.spare = event;
+		worker->inbox.spares++;
+	}
+	(void)pthread_mutex_unlock(&worker->lock);
+	if (!is_kept)
+		(void)event_free(event);
+	wake(worker);
+}
+
+static void deliver(struct vd_camera_worker *w, struct vd_camera_event *event)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	*w->inbox.last_event = event;
+	w->inbox.last_event = &event->next;
+	(void)pthread_mutex_unlock(&w->lock);
+	w->handlers.wake(w->argument);
+}
+
+struct vd_camera_event *vd_camera_worker_take(struct vd_camera_worker *worker)
+{
+	struct inbox *inbox = &worker->inbox;
+	struct vd_camera_event *event;
+
+	(void)pthread_mutex_lock(&worker->lock);
+	event = inbox->first_event;
+	if (event) {
+		inbox->first_event = event->next;
+		if (!inbox->first_event)
+			inbox->last_event = &inbox->first_event;
+		event->next = NULL;
+	}
+	(void)pthread_mutex_unlock(&worker->lock);
+	return event;
+}
+
+static void deliver_state(struct vd_camera_worker *w)
+{
+	struct vd_camera_event *event = event_new(w, VD_CAMERA_STATE);
+
+	if (!event)
+		return;
+	event->state = w->state;
+	event->fault = w->fault;
+	event->opened = w->opened;
+	if (w->is_open)
+		event->source = w->source->type->describe(w->source);
+	deliver(w, event);
+}
+
+static void set_state(struct vd_camera_worker *w, enum vd_camera_state state)
+{
+	if (state == w->state)
+		return;
+	assert(transitions[w->state] & TO(state));
+	vd_log(state == VD_CAMERA_OK ? VD_NOTICE : VD_WARN, "camera.state",
+	       "from=%s to=%s text=\"%s\"", state_names[w->state], state_names[state],
+	       w->fault.text);
+	w->state = state;
+	deliver_state(w);
+}
+
+static void close_source(struct vd_camera_worker *w)
+{
+	if (w->source)
+		w->source->type->close(w->source);
+	w->is_open = false;
+}
+
+static void schedule_open(struct vd_camera_worker *w)
+{
+	w->failures++;
+	w->open_at_ms = vd_clock_mono_ms() + vd_reopen_delay_ms(w->failures);
+}
+
+static void lose(struct vd_camera_worker *w)
+{
+	close_source(w);
+	schedule_open(w);
+	if (w->state != VD_CAMERA_WAITING) {
+		set_state(w, VD_CAMERA_LOST);
+	} else if (w->failures == 1) {
+		vd_log(VD_WARN, "camera.waiting", "text=\"%s\"", w->fault.text);
+		deliver_state(w);
+	}
+}
+
+static void note_no_memory(struct vd_camera_worker *w, int r)
+{
+	if (r < 0)
+		vd_fault_set(&w->fault, 500, NULL, "%s", strerror(-r));
+}
+
+static void try_open(struct vd_camera_worker *w)
+{
+	int r;
+
+	if (w->is_open || w->state == VD_CAMERA_EXHAUSTED || vd_clock_mono_ms() < w->open_at_ms)
+		return;
+	w->fault = (struct vd_fault){ 0 };
+	r = w->source->type->open(w->source, &w->fault);
+	note_no_memory(w, r);
+	if (r == 0) {
+		w->is_open = true;
+		w->failures = 0;
+		w->opened++;
+		set_state(w, VD_CAMERA_OK);
+	} else if (r == VD_SOURCE_LOST) {
+		lose(w);
+	} else {
+		close_source(w);
+		schedule_open(w);
+		set_state(w, VD_CAMERA_FAILED);
+	}
+}
+
+/* Takes the outcome of a capture or of tending into the state. */
+static void conclude(struct vd_camera_worker *w, int outcome, const struct vd_fault *fault)
+{
+	w->fault = outcome == 0 ? (struct vd_fault){ 0 } : *fault;
+	if (outcome == 0)
+		set_state(w, VD_CAMERA_OK);
+	else if (outcome == VD_SOURCE_EXHAUSTED)
+		set_state(w, VD_CAMERA_EXHAUSTED);
+	else if (outcome == VD_SOURCE_LOST)
+		lose(w);
+	else
+		set_state(w, VD_CAMERA_FAILED);
+}
+
+static int capture_open(struct vd_camera_worker *w, struct vd_camera_event *event,
+			const struct vd_camera_wish *wish)
+{
+	int r = w->source->type->capture(w->source, wish, &event->frame, &event->fault);
+
+	if (r == 0)
+		r = vd_sha256_text(event->frame.bytes.data, event->frame.bytes.len, event->sha256);
+	if (r < 0) {
+		vd_fault_set(&event->fault, 500, NULL, "%s", strerror(-r));
+		r = VD_SOURCE_FAILED;
+	}
+	event->counts = w->source->counts;
+	return r;
+}
+
+static void give_up(struct vd_camera_worker *w, struct vd_camera_event *event)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	w->inbox.in_flight--;
+	(void)pthread_mutex_unlock(&w->lock);
+	if (event)
+		(void)event_free(event);
+}
+
+static void serve(struct vd_camera_worker *w, const struct vd_camera_request *request)
+{
+	struct vd_camera_event *event = event_new(w, VD_CAMERA_CAPTURED);
+	uint64_t start_us = vd_clock_mono_us();
+	const struct vd_camera_wish wish = {
+		.not_before_ms = request->trigger_ms,
+		.deadline_ms = start_us / 1000 + w->settings->timeout_ms,
+		.wake_fd = -1,
+	};
+
+	if (!event) {
+		vd_log(VD_ERROR, "camera.no_memory", "seq=%llu", (unsigned long long)request->seq);
+		give_up(w, NULL);
+		return;
+	}
+	event->request = *request;
+	try_open(w);
+	if (w->is_open) {
+		event->outcome = capture_open(w, event, &wish);
+		conclude(w, event->outcome, &event->fault);
+	} else {
+		event->outcome =
+			w->state == VD_CAMERA_EXHAUSTED ? VD_SOURCE_EXHAUSTED : VD_SOURCE_LOST;
+		event->fault = w->fault;
+	}
+	event->took_us = vd_clock_mono_us() - start_us;
+	deliver(w, event);
+}
+
+/* A frame of the device's own accord. */
+static void serve_device(struct vd_camera_worker *w)
+{
+	struct vd_camera_event *event = event_new(w, VD_CAMERA_CAPTURED);
+	uint64_t start_us = vd_clock_mono_us();
+	const struct vd_camera_wish wish = {
+		.deadline_ms = start_us / 1000 + w->settings->timeout_ms,
+		.wake_fd = w->wake,
+	};
+
+	if (!event) {
+		give_up(w, NULL);
+		return;
+	}
+	event->outcome = capture_open(w, event, &wish);
+	if (event->outcome == VD_SOURCE_INTERRUPTED) {
+		give_up(w, event);
+		return;
+	}
+	conclude(w, event->outcome, &event->fault);
+	event->request = (struct vd_camera_request){ .trigger = "device", .call = -1 };
+	event->request.trigger_seq =
+		event->outcome == 0 ? event->frame.sequence : ++w->device_frames;
+	event->request.trigger_ms =
+		event->outcome == 0 ? event->frame.t_mono_ms : vd_clock_mono_ms();
+	event->took_us = vd_clock_mono_us() - start_us;
+	deliver(w, event);
+}
+
+static void idle(struct vd_camera_worker *w)
+{
+	struct pollfd wake_up = { .fd = w->wake, .events = POLLIN };
+	uint64_t now_ms = vd_clock_mono_ms();
+	int timeout_ms = -1;
+
+	if (w->is_open && w->source->type->tend) {
+		const struct vd_camera_wish wish = { .deadline_ms = now_ms + TEND_MS,
+						     .wake_fd = w->wake };
+		struct vd_fault fault = { 0 };
+		int r = w->source->type->tend(w->source, &wish, &fault);
+
+		if (r == VD_SOURCE_LOST)
+			conclude(w, r, &fault);
+		return;
+	}
+	if (w->source && !w->is_open && w->state != VD_CAMERA_EXHAUSTED)
+		timeout_ms = w->open_at_ms > now_ms ? (int)(w->open_at_ms - now_ms) : 0;
+	(void)poll(&wake_up, 1, timeout_ms);
+}
+
+static void deliver_applied(struct vd_camera_worker *w, const struct vd_fault *fault)
+{
+	struct vd_camera_event *event = event_new(w, VD_CAMERA_APPLIED);
+
+	if (!event)
+		return;
+	event->fault = *fault;
+	deliver(w, event);
+}
+
+/* The new source is not opened here: the old one must be closed before. */
+static int replace_source(struct vd_camera_worker *w, struct vd_camera_settings *settings)
+{
+	struct vd_camera_source *fresh;
+	int r = w->handlers.make(settings, w->state_folder, &fresh, w->argument);
+
+	if (r < 0)
+		return r;
+	if (w->source && fresh->type->inherit)
+		fresh->type->inherit(fresh, w->source);
+	close_source(w);
+	(void)vd_camera_source_free(w->source);
+	w->source = fresh;
+	w->open_at_ms = 0;
+	w->failures = 0;
+	w->fault = (struct vd_fault){ 0 };
+	set_state(w, VD_CAMERA_WAITING);
+	return 0;
+}
+
+static void apply(struct vd_camera_worker *w, struct vd_camera_settings *settings)
+{
+	struct vd_fault fault = { 0 };
+	int r = 0;
+
+	if (w->source && vd_camera_settings_same_source(w->settings, settings))
+		w->source->settings = settings;
+	else
+		r = replace_source(w, settings);
+	if (r < 0) {
+		vd_fault_set(&fault, 500, NULL, "%s", strerror(-r));
+		(void)vd_camera_settings_free(settings);
+	} else {
+		(void)vd_camera_settings_free(w->settings);
+		w->settings = settings;
+	}
+	deliver_applied(w, &fault);
+}
+
+/* What the thread does in one turn, taken out of the inbox at once. */
+struct turn {
+	bool is_stopping, is_free, has_request;
+	struct vd_camera_settings *settings;
+	struct vd_camera_request request;
+	char done_name[256];
+	uint64_t done_round;
+};
+
+static void take_turn(struct vd_camera_worker *w, struct turn *turn)
+{
+	struct inbox *inbox = &w->inbox;
+	uint64_t count;
+
+	(void)!read(w->wake, &count, sizeof count); /* before looking: a wake-up is never lost */
+	(void)pthread_mutex_lock(&w->lock);
+	turn->is_stopping = inbox->is_stopping;
+	turn->is_free = inbox->is_free && inbox->in_flight < IN_FLIGHT;
+	turn->settings = VD_TAKE(inbox->settings);
+	memcpy(turn->done_name, inbox->done_name, sizeof turn->done_name);
+	turn->done_round = inbox->done_round;
+	inbox->done_name[0] = '\0';
+	turn->has_request = !turn->settings && w->source && inbox->count > 0;
+	if (turn->has_request) {
+		turn->request = inbox->requests[inbox->first];
+		inbox->first = (inbox->first + 1) % VD_CAMERA_REQUESTS;
+		inbox->count--;
+	}
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+static void do_turn(struct vd_camera_worker *w, struct turn *turn)
+{
+	if (turn->done_name[0] && w->source && w->source->type->handed_over)
+		w->source->type->handed_over(w->source, turn->done_name, turn->done_round);
+	if (turn->settings)
+		apply(w, turn->settings);
+	if (w->source)
+		try_open(w);
+	if (turn->has_request)
+		serve(w, &turn->request);
+	else if (turn->settings || turn->is_stopping)
+		return;
+	else if (turn->is_free && w->is_open)
+		serve_device(w);
+	else
+		idle(w);
+}
+
+static void *run(void *argument)
+{
+	struct vd_camera_worker *w = argument;
+	struct turn turn;
+
+	do {
+		take_turn(w, &turn);
+		do_turn(w, &turn);
+	} while (!turn.is_stopping);
+	close_source(w);
+	w->source = vd_camera_source_free(w->source);
+	return NULL;
+}
+
+int vd_camera_worker_new(const struct vd_camera_worker_handlers *handlers, void *argument,
+			 const char *state_folder, struct vd_camera_worker **ret_worker)
+{
+	struct vd_camera_worker *w = calloc(1, sizeof *w);
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->handlers = *handlers;
+	w->argument = argument;
+	w->inbox.last_event = &w->inbox.first_event;
+	(void)snprintf(w->state_folder, sizeof w->state_folder, "%s", state_folder);
+	(void)pthread_mutex_init(&w->lock, NULL);
+	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = w->wake < 0 ? -errno : -pthread_create(&w->thread, NULL, run, w);
+	if (r < 0) {
+		vd_close(&w->wake);
+		(void)pthread_mutex_destroy(&w->lock);
+		free(w);
+		return r;
+	}
+	*ret_worker = w;
+	return 0;
+}
+
+static void free_events(struct vd_camera_event *event)
+{
+	while (event) {
+		struct vd_camera_event *next = event->next;
+
+		(void)event_free(event);
+		event = next;
+	}
+}
+
+struct vd_camera_worker *vd_camera_worker_free(struct vd_camera_worker *worker)
+{
+	if (!worker)
+		return NULL;
+	(void)pthread_mutex_lock(&worker->lock);
+	worker->inbox.is_stopping = true;
+	(void)pthread_mutex_unlock(&worker->lock);
+	wake(worker);
+	(void)pthread_join(worker->thread, NULL);
+	(void)vd_camera_settings_free(worker->settings);
+	(void)vd_camera_settings_free(worker->inbox.settings);
+	free_events(worker->inbox.first_event);
+	free_events(worker->inbox.spare);
+	vd_close(&worker->wake);
+	(void)pthread_mutex_destroy(&worker->lock);
+	free(worker);
+	return NULL;
+}
+
+void vd_camera_worker_set(struct vd_camera_worker *worker, struct vd_camera_settings **settings)
+{
+	(void)pthread_mutex_lock(&worker->lock);
+	(void)vd_camera_settings_free(worker->inbox.settings);
+	worker->inbox.settings = VD_TAKE(*settings);
+	(void)pthread_mutex_unlock(&worker->lock);
+	wake(worker);
+}
+
+int vd_camera_worker_submit(struct vd_camera_worker *worker,
+			    const struct vd_camera_request *request)
+{
+	struct inbox *inbox = &worker->inbox;
+	bool is_full;
+
+	(void)pthread_mutex_lock(&worker->lock);
+	is_full = inbox->count == VD_CAMERA_REQUESTS;
+	if (!is_full) {
+		inbox->requests[(inbox->first + inbox->count) % VD_CAMERA_REQUESTS] = *request;
+		inbox->count++;
+	}
+	(void)pthread_mutex_unlock(&worker->lock);
+	wake(worker);
+	return is_full ? VD_CAMERA_BUSY : 0;
+}
+
+void vd_camera_worker_run_free(struct vd_camera_worker *worker, bool is_free)
+{
+	(void)pthread_mutex_lock(&worker->lock);
+	worker->inbox.is_free = is_free;
+	(void)pthread_mutex_unlock(&worker->lock);
+	wake(worker);
+}
+
+void vd_camera_worker_handed_over(struct vd_camera_worker *worker,
+				  const struct vd_camera_event *event)
+{
+	(void)pthread_mutex_lock(&worker->lock);
+	(void)snprintf(worker->inbox.done_name, sizeof worker->inbox.done_name, "%s",
+		       event->frame.name);
+	worker->inbox.done_round = event->frame.round;
+	(void)pthread_mutex_unlock(&worker->lock);
+	wake(worker);
+}
