@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/json.h"
+
+/*
+ * What the connections' threads have to say, on its way to the loop: bounded, in order, alarms
+ * and events before telemetry. When the agent is slow the oldest telemetry gives way, counted.
+ */
+struct vd_modbus_outbound;
+
+struct vd_modbus_message {
+	const char *output, *record_class; /* constants; output NULL: a report */
+	cJSON *body;
+};
+
+VD_MUST int vd_modbus_outbound_new(struct vd_modbus_outbound **ret_outbound);
+struct vd_modbus_outbound *vd_modbus_outbound_free(struct vd_modbus_outbound *outbound);
+VD_DEFINE_CLEANUP(struct vd_modbus_outbound, vd_modbus_outbound_free)
+
+/* Any thread. Takes *body. true: it was empty before, so that the loop must be woken. */
+bool vd_modbus_outbound_put(struct vd_modbus_outbound *outbound, const char *output,
+			    const char *record_class, cJSON **body);
+
+/* The next message without taking it away; false: none. It stays until _drop; one thread only. */
+bool vd_modbus_outbound_peek(struct vd_modbus_outbound *outbound,
+			     struct vd_modbus_message *ret_message);
+void vd_modbus_outbound_drop(struct vd_modbus_outbound *outbound);
+
+uint64_t vd_modbus_outbound_lost(struct vd_modbus_outbound *outbound);

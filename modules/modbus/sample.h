@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/json.h"
+#include "modules/modbus/decode.h"
+#include "modules/modbus/parameters.h"
+#include "modules/modbus/quality.h"
+
+/*
+ * What is known of one tag, and whether that is worth a publication; pure. A value is never
+ * invented: without one that stands, it is null with a quality.
+ */
+struct vd_modbus_sample {
+	struct vd_modbus_value value; /* the newest good one */
+	int64_t wall_ms;              /* when it, or the failure, was read */
+	enum vd_modbus_quality quality;
+	int code;          /* of an exception, else 0 */
+	uint32_t failures; /* in a row */
+	bool was_sent;
+	struct vd_modbus_value sent;
+	enum vd_modbus_quality sent_quality;
+	int sent_code;
+	uint64_t sent_ms;
+};
+
+void vd_modbus_sample_good(struct vd_modbus_sample *sample, const struct vd_modbus_value *value,
+			   int64_t wall_ms);
+
+/* Fewer than fail_after failures in a row leave a value stale, with the time it was read at. */
+void vd_modbus_sample_bad(struct vd_modbus_sample *sample, enum vd_modbus_quality quality, int code,
+			  uint32_t fail_after, int64_t wall_ms);
+
+/* Is there news of it? By deadband, change of quality and longest silence. */
+bool vd_modbus_sample_is_news(const struct vd_modbus_sample *sample,
+			      const struct vd_modbus_tag *tag, uint64_t now_ms);
+
+/*
+ * Adds {"value","quality","t","unit","label","code"} under the tag's name and takes note that it was sent.
+ * An integer beyond 2^53, which JSON's readers would round, is a text of its digits. false: no memory.
+ */
+bool vd_modbus_sample_add(struct vd_modbus_sample *sample, const struct vd_modbus_tag *tag,
+			  uint64_t now_ms, cJSON *samples);
+
+/* An upper bound of the bytes that vd_modbus_sample_add will take on the wire. */
+size_t vd_modbus_sample_bytes(const struct vd_modbus_sample *sample,
+			      const struct vd_modbus_tag *tag);
