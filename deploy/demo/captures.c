@@ -55,8 +55,8 @@ static double normal(uint64_t *state)
 	return sum;
 }
 
-static struct capture draw_capture(const struct options *o, long number, const struct vd_image *part,
-				   uint64_t *random)
+static struct capture draw_capture(const struct options *o, long number,
+				   const struct vd_image *part, uint64_t *random)
 {
 	struct capture c = {
 		.shift_x = uniform(random, -3.0, 3.0),
@@ -78,7 +78,8 @@ static struct capture draw_capture(const struct options *o, long number, const s
 /* Bilinear; outside the photograph its border goes on. */
 static double sample(const struct vd_image *part, double x, double y)
 {
-	double xc = fmin(fmax(x, 0.0), part->width - 1.001), yc = fmin(fmax(y, 0.0), part->height - 1.001);
+	double xc = fmin(fmax(x, 0.0), part->width - 1.001),
+	       yc = fmin(fmax(y, 0.0), part->height - 1.001);
 	int x0 = (int)xc, y0 = (int)yc;
 	double fx = xc - x0, fy = yc - y0;
 	const uint8_t *a = vd_image_row(part, y0) + x0, *b = vd_image_row(part, y0 + 1) + x0;
@@ -91,9 +92,9 @@ static double add_defect(const struct capture *c, double x, double y, double val
 	double dx = x - c->defect_x, dy = y - c->defect_y;
 
 	if (c->defect_radius > 0 && dx * dx + dy * dy < c->defect_radius * c->defect_radius)
-		return value + (value + c->defect_contrast > 255 || value + c->defect_contrast < 0 ?
-					-c->defect_contrast :
-					c->defect_contrast);
+		return value + (value + c->defect_contrast > 255 || value + c->defect_contrast < 0
+					? -c->defect_contrast
+					: c->defect_contrast);
 	return value;
 }
 
@@ -106,7 +107,8 @@ static void render(const struct vd_image *part, const struct capture *c, uint64_
 	for (int y = 0; y < out->height; y++) {
 		for (int x = 0; x < out->width; x++) {
 			double dx = x - cx - c->shift_x, dy = y - cy - c->shift_y;
-			double px = cosine * dx + sine * dy + cx, py = -sine * dx + cosine * dy + cy;
+			double px = cosine * dx + sine * dy + cx,
+			       py = -sine * dx + cosine * dy + cy;
 			double value = add_defect(c, px, py, sample(part, px, py));
 
 			value = value * c->gain + c->noise * normal(random);
@@ -155,37 +157,55 @@ static int simulate(const struct options *o, const struct vd_image *part)
 
 static int usage(FILE *out)
 {
-	(void)fputs("usage: vedette-simulate-captures --part PHOTOGRAPH.jpg --folder FOLDER\n"
-		    "       [--good N] [--mixed M] [--defect-every K] [--seed S]\n\n"
-		    "Writes FOLDER/part-00001.jpg ... : first N good captures of the part (30), then M more (60)\n"
-		    "of which every K-th (4) has a defect; FOLDER/truth.csv says which and where.\n",
-		    out);
+	(void)fputs(
+		"usage: vedette-simulate-captures --part PHOTOGRAPH.jpg --folder FOLDER\n"
+		"       [--good N] [--mixed M] [--defect-every K] [--seed S]\n\n"
+		"Writes FOLDER/part-00001.jpg ... : first N good captures of the part (30), then M "
+		"more (60)\n"
+		"of which every K-th (4) has a defect; FOLDER/truth.csv says which and where.\n",
+		out);
 	return out == stdout ? 0 : 2;
 }
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option known[] = { { "part", 1, NULL, 'p' },	 { "folder", 1, NULL, 'f' },
-					       { "good", 1, NULL, 'g' },	 { "mixed", 1, NULL, 'm' },
-					       { "defect-every", 1, NULL, 'd' }, { "seed", 1, NULL, 's' },
-					       { "help", 0, NULL, 'h' },	 { 0 } };
+	static const struct option known[] = {
+		{ "part", 1, NULL, 'p' },         { "folder", 1, NULL, 'f' },
+		{ "good", 1, NULL, 'g' },         { "mixed", 1, NULL, 'm' },
+		{ "defect-every", 1, NULL, 'd' }, { "seed", 1, NULL, 's' },
+		{ "help", 0, NULL, 'h' },         { 0 }
+	};
 
 	for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
 		switch (c) {
-		case 'p': o->part = optarg; break;
-		case 'f': o->folder = optarg; break;
-		case 'g': o->good = strtol(optarg, NULL, 10); break;
-		case 'm': o->mixed = strtol(optarg, NULL, 10); break;
-		case 'd': o->defect_every = strtol(optarg, NULL, 10); break;
-		case 's': o->seed = strtoull(optarg, NULL, 10); break;
-		case 'h': return -ECANCELED;
-		default: return -EINVAL;
+		case 'p':
+			o->part = optarg;
+			break;
+		case 'f':
+			o->folder = optarg;
+			break;
+		case 'g':
+			o->good = strtol(optarg, NULL, 10);
+			break;
+		case 'm':
+			o->mixed = strtol(optarg, NULL, 10);
+			break;
+		case 'd':
+			o->defect_every = strtol(optarg, NULL, 10);
+			break;
+		case 's':
+			o->seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'h':
+			return -ECANCELED;
+		default:
+			return -EINVAL;
 		}
 	}
 	return o->part && o->folder && o->good >= 0 && o->mixed >= 0 && o->defect_every >= 0 &&
-			       o->good + o->mixed < 100000 ?
-		       0 :
-		       -EINVAL;
+			       o->good + o->mixed < 100000
+		       ? 0
+		       : -EINVAL;
 }
 
 int main(int argc, char **argv)
@@ -202,8 +222,8 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = vd_jpeg_decode_grey(file.data, file.len, NULL, &part, NULL, &fault);
 	if (r == 0 && (part.width < 8 * MARGIN_PX || part.height < 8 * MARGIN_PX)) {
-		vd_fault_set(&fault, 400, "", "%dx%d is too small, %dx%d at least", part.width, part.height,
-			     8 * MARGIN_PX, 8 * MARGIN_PX);
+		vd_fault_set(&fault, 400, "", "%dx%d is too small, %dx%d at least", part.width,
+			     part.height, 8 * MARGIN_PX, 8 * MARGIN_PX);
 		r = -EINVAL;
 	}
 	if (r != 0) {
@@ -214,6 +234,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = simulate(&o, &part);
 	if (r < 0)
-		(void)fprintf(stderr, "vedette-simulate-captures: %s: %s\n", o.folder, strerror(-r));
+		(void)fprintf(stderr, "vedette-simulate-captures: %s: %s\n", o.folder,
+			      strerror(-r));
 	return r < 0;
 }

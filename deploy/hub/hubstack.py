@@ -69,9 +69,11 @@ class HubStack:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
         self.make_ca("init")
-        if not (self.ca / "server.pem").exists():
-            self.make_ca("server", *dict.fromkeys([self.host_name, *self.extra_names,
-                                                   "localhost", "127.0.0.1"]))
+        names = " ".join(self.names())
+        issued = self.ca / "server.names"
+        if not issued.exists() or issued.read_text() != names:
+            self.make_ca("server", *self.names())
+            issued.write_text(names)
         values = self.values()
         (self.broker_folder / "mosquitto.conf").write_text(fill("mosquitto.conf.in", values))
         (self.front_folder / "nginx.conf").write_text(fill("nginx.conf.in", values))
@@ -80,13 +82,16 @@ class HubStack:
             "socket": str(self.hub_socket), "brokerSocket": str(self.broker_socket),
             "spoolFolder": str(self.spool), "identitiesFile": str(self.identities)}, indent=2))
 
+    def names(self):
+        """All that this hub answers to, each once, its own name first."""
+        return list(dict.fromkeys([self.host_name, *self.extra_names, "localhost", "127.0.0.1"]))
+
     def values(self):
         root = os.geteuid() == 0
-        names = ",".join(dict.fromkeys([self.host_name, *self.extra_names, "localhost",
-                                        "127.0.0.1"]))
         return {
             "USER": "root" if root else "nobody", "USER_LINE": "user root;" if root else "",
-            "LIB_FOLDER": self.build / "lib", "HOST_NAMES": names,
+            "LIB_FOLDER": self.build / "lib",
+            "HOST_NAMES": ",".join(self.names()),
             "BROKER_FOLDER": self.broker_folder, "CA_FOLDER": self.ca,
             "FRONT_FOLDER": self.front_folder, "HUB_SOCKET": self.hub_socket,
             "MQTTS_PORT": self.mqtts_port, "HTTPS_PORT": self.https_port,
