@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A third-party library has one owner folder: whoever replaces it edits there and nowhere else.
+libcrypto, libevent and SQLite have one owner a program: the agent, the broker's plugin, the hub."""
+
+import re
+
+from tree import Tree, includes
+
+# Header, and the folders (or files) that may include it.
+OWNERS = [
+    (r"cjson/cJSON\.h", ["base", "agent", "modules", "twin"]),
+    (r"cjson/", []),
+    (r"event2?/", ["base/loop.c", "twin/hub"]),
+    (r"openssl/", ["base", "agent/cloud", "agent/rollout", "twin/broker", "twin/hub"]),
+    (r"sqlite3\.h", ["agent/store", "twin/hub"]),
+    (r"MQTT(Async|Client|Properties|Version)\w*\.h", ["agent/cloud"]),
+    (r"mosquitto\.h", ["twin/broker", "twin/hub"]),
+    (r"mosquitto_\w+\.h", ["twin/broker"]),
+    (r"modbus/", ["modules/modbus"]),
+    (r"(jpeglib|jerror|turbojpeg)\.h", ["modules/image"]),
+    (r"zstd\.h", ["agent/store", "modules/inspect", "twin/hub"]),
+    (r"zlib\.h", ["agent/store", "twin/broker", "twin/hub"]),
+    (r"curl/", ["agent/rollout", "modules/http-sensor", "twin/ctl"]),
+    (r"archive(_entry)?\.h", ["agent/rollout"]),
+    (r"libpq-fe\.h", ["twin/hub"]),
+    (r"seccomp\.h", ["agent/vedette-exec"]),
+    (r"systemd/", ["agent/vedetted", "twin/hub"]),
+    (r"arv\.h", ["modules/camera"]),
+    (r"cmocka\.h", []),
+]
+
+
+def is_owned_by(name, owners):
+    return any(name == owner or name.startswith(owner + "/") for owner in owners)
+
+
+def main():
+    tree = Tree(__doc__)
+    names = [name for name in tree.named(".c", ".h") if not name.startswith("tests/")]
+    for name in names:
+        for line, kind, header in includes(tree.read(name)):
+            owners = next((owners for pattern, owners in OWNERS if re.match(pattern, header)), None)
+            if kind == "system" and owners is not None and not is_owned_by(name, owners):
+                tree.report(name, line, f"<{header}> may be included by "
+                            f"{', '.join(owners) or 'tests'} only")
+    tree.finish(f"includes of {len(names)} files")
+
+
+main()
