@@ -8,8 +8,9 @@
 # vd_test(NAME LABEL unit [OF vd libraries …] [SOURCES …] [LIBS …] [TIMEOUT s])
 #     a cmocka program: tests/unit mirrors the tree, so that twin/document's test of merge.c
 #     is tests/unit/twin/document/test_merge.c; other labels have tests/LABEL/test_NAME.c
-# vd_fuzz(NAME OF …)
-#     tests/fuzz/fuzz_NAME.c: a fuzzer under the fuzz preset, else a test over its corpus
+# vd_fuzz(NAME OF … [CORPUS folder])
+#     tests/fuzz/fuzz_NAME.c: a fuzzer under the fuzz preset, else a test over its corpus;
+#     CORPUS instead of tests/fuzz/corpus/NAME, for one that is made by the build
 # vd_embed(TARGET file.json symbol)
 #     the file's text as `const char symbol[]` and `const size_t symbol_len`, linked into TARGET
 
@@ -147,12 +148,15 @@ endfunction()
 
 # Without the fuzz preset, fuzz_replay.c runs every file of the corpus and many mutations of each.
 function(vd_fuzz name)
-	cmake_parse_arguments(ARG "" "" "OF;SOURCES;LIBS" ${ARGN})
+	cmake_parse_arguments(ARG "" "CORPUS" "OF;SOURCES;LIBS" ${ARGN})
 	if(NOT BUILD_TESTING)
 		return()
 	endif()
 	set(source ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_${name}.c)
 	set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+	if(ARG_CORPUS)
+		set(corpus ${ARG_CORPUS})
+	endif()
 	if(VD_FUZZ)
 		add_executable(fuzz_${name} ${source} ${ARG_SOURCES})
 		target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
