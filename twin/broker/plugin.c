@@ -114,11 +114,16 @@ static void note_if_unknown(const struct vd_session *session, void *argument)
 		vd_log(VD_ERROR, "broker.forget", "identity=%s error=memory", session->identity);
 }
 
-/* An identity that is made again later must not inherit subscriptions. */
+/*
+ * An identity that is made again later must not inherit subscriptions. A journal without any
+ * identity is one that the hub has not written yet.
+ */
 static void forget_deleted(struct vd_plugin *plugin)
 {
 	struct unknown unknown = { .plugin = plugin };
 
+	if (vd_identities_count(plugin->identities) == 0)
+		return;
 	vd_presence_each(plugin->presence, note_if_unknown, &unknown);
 	for (size_t i = 0; i < unknown.names.len; i += strlen(unknown.names.data + i) + 1)
 		(void)!vd_presence_forget(plugin->presence, unknown.names.data + i);

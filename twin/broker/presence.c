@@ -19,8 +19,12 @@ struct presence_entry {
 struct vd_presence {
 	char *path;
 	void *entries; /* tsearch tree */
-	size_t connected;
+	size_t connected, count;
+	size_t appended; /* lines since the journal was written anew */
 };
+
+/* The journal is written anew when most of it is history. */
+enum { APPENDED_MIN = 4096 };
 
 static int compare(const void *a, const void *b)
 {
@@ -46,8 +50,10 @@ static struct presence_entry *find_or_add(struct vd_presence *presence, const ch
 		return NULL;
 	memcpy(entry->text, identity, size);
 	entry->name = entry->session.identity = entry->text;
-	if (tsearch(entry, &presence->entries, compare))
+	if (tsearch(entry, &presence->entries, compare)) {
+		presence->count++;
 		return entry;
+	}
 	free(entry);
 	return NULL;
 }
@@ -57,6 +63,7 @@ static void drop_if_empty(struct vd_presence *presence, struct presence_entry *e
 	if (entry->session.client || entry->session.flags)
 		return;
 	(void)tdelete(&entry->name, &presence->entries, compare);
+	presence->count--;
 	free(entry);
 }
 
@@ -72,23 +79,65 @@ static int write_line(const struct vd_session *session, struct vd_buf *out)
 	return r < 0 ? r : vd_buf_append(out, "}\n", 2);
 }
 
-static int set_flags(struct vd_presence *presence, struct presence_entry *entry, unsigned flags)
+struct file_text {
+	struct vd_buf text;
+	int error;
+};
+
+static void add_to_file(const struct vd_session *session, void *argument)
+{
+	struct file_text *file = argument;
+
+	if (session->flags && file->error == 0)
+		file->error = write_line(session, &file->text);
+}
+
+static int rewrite(struct vd_presence *presence)
+{
+	struct file_text file = { 0 };
+	int r;
+
+	presence->appended = 0;
+	vd_presence_each(presence, add_to_file, &file);
+	r = file.error;
+	if (r == 0)
+		r = vd_file_write(presence->path, file.text.data ? file.text.data : "",
+				  file.text.len, 0600);
+	vd_buf_fini(&file.text);
+	return r;
+}
+
+static int keep(struct vd_presence *presence, const struct vd_session *session)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf line = { 0 };
+	int r;
+
+	if (!presence->path)
+		return 0;
+	if (presence->appended >= APPENDED_MIN && presence->appended > 4 * presence->count)
+		(void)!rewrite(presence); /* the longer journal is as good */
+	r = write_line(session, &line);
+	if (r == 0)
+		r = vd_journal_append(presence->path, line.data, line.len);
+	if (r < 0)
+		vd_log(VD_ERROR, "presence.journal", "file=%s error=\"%s\"", presence->path,
+		       strerror(-r));
+	else
+		presence->appended++;
+	return r;
+}
+
+static int set_flags(struct vd_presence *presence, struct presence_entry *entry, unsigned flags)
+{
 	struct vd_session changed = entry->session;
 	int r;
 
 	if (entry->session.flags == flags)
 		return 0;
 	changed.flags = flags;
-	r = presence->path ? write_line(&changed, &line) : 0;
-	if (r == 0 && presence->path)
-		r = vd_journal_append(presence->path, line.data, line.len);
-	if (r < 0) {
-		vd_log(VD_ERROR, "presence.journal", "file=%s error=%s", presence->path,
-		       strerror(-r));
+	r = keep(presence, &changed);
+	if (r < 0)
 		return r;
-	}
 	entry->session.flags = flags;
 	return VD_PRESENCE_CHANGED;
 }
@@ -138,25 +187,6 @@ static int on_line(void *argument, const char *text, size_t len)
 
 static void on_restart(void *argument)
 {
-}
-
-static void add_to_file(const struct vd_session *session, void *argument)
-{
-	struct vd_buf *out = argument;
-
-	/* Memory ran out: the line is missing, and the length tells (rewrite). */
-	if (session->flags && write_line(session, out) < 0)
-		out->limit = 1;
-}
-
-static int rewrite(struct vd_presence *presence)
-{
-	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
-
-	vd_presence_each(presence, add_to_file, &text);
-	if (text.limit)
-		return -ENOMEM;
-	return vd_file_write(presence->path, text.data ? text.data : "", text.len, 0600);
 }
 
 static int load(struct vd_presence *presence)

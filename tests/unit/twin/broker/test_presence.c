@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "twin/broker/presence.h"
@@ -91,6 +92,19 @@ static void a_clean_session_and_a_deletion_forget_the_flags(void **state)
 	(void)vd_presence_free(presence);
 }
 
+static void the_journal_does_not_grow_with_its_history(void **state)
+{
+	VD_CLEANUP(vd_presence_free) struct vd_presence *presence = open_presence();
+	struct stat st;
+
+	for (int i = 0; i < 5000; i++)
+		assert_int_equal(vd_presence_set_flag(presence, "d", VD_FLAG_C2D, i % 2 == 0),
+				 VD_PRESENCE_CHANGED);
+	assert_int_equal(stat(path, &st), 0);
+	assert_in_range(st.st_size, 1, 5000 * 30 / 2);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
 static void bad_lines_cost_only_themselves(void **state)
 {
 	static const char text[] = "{\"id\":\"a\",\"subscriptions\":[\"c2d\"]}\nrubbish\n"
@@ -171,6 +185,7 @@ static void the_oldest_request_of_one_device_gives_way(void **state)
 VD_TEST_MAIN(TEST(the_end_of_a_replaced_connection_is_not_the_devices_end),
 	     TEST(flags_outlive_connection_and_process),
 	     TEST(a_clean_session_and_a_deletion_forget_the_flags),
-	     TEST(bad_lines_cost_only_themselves), TEST(a_flag_that_cannot_be_kept_is_refused),
+	     TEST(the_journal_does_not_grow_with_its_history), TEST(bad_lines_cost_only_themselves),
+	     TEST(a_flag_that_cannot_be_kept_is_refused),
 	     TEST(requests_wait_until_answered_or_drained),
 	     TEST(the_oldest_request_of_one_device_gives_way))
