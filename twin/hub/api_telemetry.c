@@ -16,18 +16,19 @@ struct page {
 	size_t bytes;
 };
 
-/* {"id":…,"receivedTime":…,"record":{…}}; a page also ends when it grows large. */
+/* A page also ends when it grows large. */
 static int add_item(const struct vd_record_row *row, void *argument)
 {
+	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
 	struct page *page = argument;
-	cJSON *item = vd_record_json(row);
+	cJSON *item = vd_record_text(row, &text) == 0 ? cJSON_CreateRaw(text.data) : NULL;
 
 	if (!item || !cJSON_AddItemToArray(page->items, item)) {
 		(void)vd_json_free(item);
 		return -ENOMEM;
 	}
 	page->last_id = row->id;
-	page->bytes += strlen(row->text);
+	page->bytes += text.len;
 	return page->bytes > PAGE_BYTES ? VD_STORE_NONE : 0;
 }
 

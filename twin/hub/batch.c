@@ -178,8 +178,15 @@ static int read_fields(const cJSON *record, struct vd_record_row *row, struct vd
 	return 0;
 }
 
-static int read_record(const char *device, int64_t received_ms, const cJSON *record,
-		       vd_record_fn fn, void *argument, struct vd_fault *fault)
+/* Members that only the hub may add to a record. */
+static void drop_reserved(cJSON *record)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(record, "id");
+	cJSON_DeleteItemFromObjectCaseSensitive(record, "receivedTime");
+}
+
+static int read_record(const char *device, int64_t received_ms, cJSON *record, vd_record_fn fn,
+		       void *argument, struct vd_fault *fault)
 {
 	VD_CLEANUP(vd_free) char *text = NULL;
 	struct vd_record_row row = { .device = device, .received_ms = received_ms };
@@ -191,6 +198,7 @@ static int read_record(const char *device, int64_t received_ms, const cJSON *rec
 		r = read_fields(record, &row, fault);
 	if (r < 0)
 		return r;
+	drop_reserved(record);
 	text = vd_json_text(record);
 	if (!text)
 		return -ENOMEM;
@@ -203,7 +211,7 @@ int vd_batch_read(const char *device, int64_t received_ms, const char *payload, 
 		  vd_record_fn fn, void *argument, int *ret_bad, struct vd_fault *fault)
 {
 	VD_CLEANUP(vd_json_free) cJSON *list = NULL;
-	const cJSON *record;
+	cJSON *record;
 	int r = vd_json_parse(payload, len, &list, fault), index = 0;
 
 	*ret_bad = 0;

@@ -40,17 +40,13 @@ struct vd_events {
 	int count;
 };
 
-cJSON *vd_record_json(const struct vd_record_row *row)
+/* The stored text is an object with members (batch.c), so that ours can go before them. */
+int vd_record_text(const struct vd_record_row *row, struct vd_buf *out)
 {
-	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
-	VD_CLEANUP(vd_json_free) cJSON *record = cJSON_CreateRaw(row->text);
 	char time[VD_TIME_TEXT];
 
-	if (!json || !record || !vd_json_add_number(json, "id", (double)row->id) ||
-	    !vd_json_add_string(json, "receivedTime", vd_time_text(row->received_ms, time)) ||
-	    !vd_json_add_take(json, "record", &record))
-		return NULL;
-	return VD_TAKE(json);
+	return vd_buf_printf(out, "{\"id\":%" PRId64 ",\"receivedTime\":\"%s\",%s", row->id,
+			     vd_time_text(row->received_ms, time), row->text + 1);
 }
 
 static void client_free(struct client *client)
@@ -145,12 +141,11 @@ static void send_event(struct client *client, const char *type, int64_t id, cons
 static int send_record(const struct vd_record_row *row, void *argument)
 {
 	struct client *client = argument;
-	VD_CLEANUP(vd_json_free) cJSON *json = vd_record_json(row);
-	VD_CLEANUP(vd_free) char *text = json ? vd_json_text(json) : NULL;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
 
-	if (!text)
+	if (vd_record_text(row, &text) < 0)
 		return -ENOMEM;
-	send_event(client, "record", row->id, text);
+	send_event(client, "record", row->id, text.data);
 	client->after = row->id;
 	if (client->is_closed)
 		return VD_STORE_NONE;

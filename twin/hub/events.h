@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "base/buf.h"
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/loop.h"
@@ -35,5 +36,5 @@ void vd_events_publish(struct vd_events *events, const char *type, const char *o
 /* New records are in the database. */
 void vd_events_records(struct vd_events *events);
 
-/* {"id","receivedTime","record"}: as GET /telemetry has it too; NULL: no memory. */
-cJSON *vd_record_json(const struct vd_record_row *row);
+/* Appends the record with "id" and "receivedTime" before its members: as GET /telemetry has it too. */
+VD_MUST int vd_record_text(const struct vd_record_row *row, struct vd_buf *out);

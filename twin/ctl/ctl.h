@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+
+#include "twin/ctl/connection.h"
+
+/* What every command of vedettectl(1) is given, and the exit codes that it promises. */
+enum vd_exit {
+	VD_EXIT_OK,
+	VD_EXIT_FAILED, /* refused by the hub or the device, or a bug */
+	VD_EXIT_USAGE,
+	VD_EXIT_NOT_FOUND,
+	VD_EXIT_UNAUTHORIZED,
+	VD_EXIT_UNREACHABLE, /* the hub */
+	VD_EXIT_TIMED_OUT,   /* waiting for a device */
+	VD_EXIT_CONFLICT,    /* it exists already, or was changed meanwhile */
+};
+
+struct vd_client;
+
+/* Options and arguments as they were given; texts are borrowed from argv or the environment. */
+struct vd_ctl {
+	struct vd_client *client;
+	struct vd_connection connection;
+	bool is_json;
+	const char *const *arguments; /* after the command's two words; NULL ends them */
+	int argument_count;
+	/* of single commands */
+	const char *file, *device, *module, *class_name, *verdict, *payload, *auth;
+	const char *thumbprint[2];
+	const char *section; /* "desired", "reported" or "tags" */
+	bool is_replace, is_follow, is_all, is_disabled, is_credentials;
+	int limit, wait_s, timeout_s, connect_timeout_s; /* -1: not given */
+};
+
+/* Each returns an enum vd_exit and has said on stderr what went wrong. */
+int vd_cmd_device_list(struct vd_ctl *ctl);
+int vd_cmd_device_show(struct vd_ctl *ctl);
+int vd_cmd_device_create(struct vd_ctl *ctl);
+int vd_cmd_device_delete(struct vd_ctl *ctl);
+int vd_cmd_device_enable(struct vd_ctl *ctl);
+int vd_cmd_device_disable(struct vd_ctl *ctl);
+int vd_cmd_twin_get(struct vd_ctl *ctl);
+int vd_cmd_twin_set(struct vd_ctl *ctl);
+int vd_cmd_twin_diff(struct vd_ctl *ctl);
+int vd_cmd_twin_history(struct vd_ctl *ctl);
+int vd_cmd_verdicts(struct vd_ctl *ctl);
+int vd_cmd_events(struct vd_ctl *ctl);
+int vd_cmd_method_invoke(struct vd_ctl *ctl);

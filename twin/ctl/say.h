@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/buf.h"
+#include "base/json.h"
+#include "twin/ctl/ctl.h"
+
+/* What the commands share: arguments, paths of the API, and output. */
+
+/* "d1" or "d1/cam": "prefix/d1[/modules/cam]", escaped; appends. -EINVAL (said): no id. */
+VD_MUST int vd_say_path(struct vd_ctl *ctl, const char *prefix, const char *id, struct vd_buf *out);
+
+/* JSON for -o json: one compact line. VD_EXIT_OK or VD_EXIT_FAILED. */
+int vd_say_json(const cJSON *json);
+/* JSON for people: indented. */
+int vd_say_pretty(const cJSON *json);
+
+/* "vedettectl: …" on stderr; returns code. */
+int vd_say_error(enum vd_exit code, const char *format, ...) VD_PRINTF(2, 3);
+
+/* A value in a table's cell: text as it is, the rest as JSON; NULL stays. Free with free(). */
+char *vd_say_value(const cJSON *value);
