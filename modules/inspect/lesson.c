@@ -67,7 +67,7 @@ int vd_lesson_parts(const struct vd_lesson *lesson)
 
 static int pass(char text[static VD_STEP_TEXT], const struct vd_step *step, const char *why)
 {
-	(void)snprintf(text, VD_STEP_TEXT, "%s: %s", step->id, why);
+	(void)snprintf(text, VD_STEP_TEXT, "%s: %.90s", step->id, why);
 	return VD_LESSON_PASSED;
 }
 

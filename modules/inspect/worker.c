@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "modules/inspect/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum task { INSPECT, LEARN, TELL_STATE };
+
+/* A job becomes its own result, so that a finished item never lacks the memory to be told. */
+struct job {
+	struct job *next;
+	enum task task;
+	struct vd_recipe_set *set; /* a reference; NULL for INSPECT */
+	struct vd_done done;
+};
+
+struct list {
+	struct job *first, **end;
+	size_t items;
+};
+
+struct vd_worker {
+	struct vd_worker_handlers handlers;
+	void *argument;
+	struct vd_inspector *inspector;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct list waiting, finished; /* under lock, as is what follows */
+	bool is_busy, is_ending;
+};
+
+static void push(struct list *list, struct job *job)
+{
+	if (!list->end)
+		list->end = &list->first;
+	job->next = NULL;
+	*list->end = job;
+	list->end = &job->next;
+	list->items += job->done.item != NULL;
+}
+
+static struct job *pop(struct list *list)
+{
+	struct job *job = list->first;
+
+	if (!job)
+		return NULL;
+	list->first = job->next;
+	if (!list->first)
+		list->end = &list->first;
+	list->items -= job->done.item != NULL;
+	return job;
+}
+
+void vd_done_fini(struct vd_done *done)
+{
+	done->item = vd_item_free(done->item);
+	vd_outcome_fini(&done->outcome);
+}
+
+static void free_job(struct job *job)
+{
+	vd_done_fini(&job->done);
+	(void)vd_recipe_set_unref(job->set);
+	free(job);
+}
+
+static void do_job(struct vd_worker *worker, struct job *job)
+{
+	switch (job->task) {
+	case INSPECT:
+		vd_inspector_run(worker->inspector, job->done.item, &job->done.outcome);
+		if (!job->done.outcome.keeps_images)
+			vd_item_drop_frames(job->done.item);
+		return;
+	case LEARN:
+		vd_inspector_learn(worker->inspector, job->set);
+		job->done.outcome.state = vd_inspector_state(worker->inspector, job->set);
+		return;
+	case TELL_STATE:
+		job->done.outcome.state = vd_inspector_state(worker->inspector, job->set);
+		return;
+	}
+}
+
+static struct job *next_job(struct vd_worker *worker)
+{
+	struct job *job = NULL;
+
+	(void)pthread_mutex_lock(&worker->lock);
+	while (!worker->is_ending && !(job = pop(&worker->waiting)))
+		(void)pthread_cond_wait(&worker->changed, &worker->lock);
+	worker->is_busy = job != NULL;
+	(void)pthread_mutex_unlock(&worker->lock);
+	return job;
+}
+
+static void *work(void *argument)
+{
+	struct vd_worker *worker = argument;
+	struct job *job;
+
+	while ((job = next_job(worker))) {
+		do_job(worker, job);
+		(void)pthread_mutex_lock(&worker->lock);
+		push(&worker->finished, job);
+		worker->is_busy = false;
+		(void)pthread_mutex_unlock(&worker->lock);
+		worker->handlers.on_done(worker->argument);
+	}
+	return NULL;
+}
+
+int vd_worker_new(const struct vd_inspector_options *options,
+		  const struct vd_worker_handlers *handlers, void *argument,
+		  struct vd_worker **ret_worker)
+{
+	struct vd_worker *worker = calloc(1, sizeof *worker);
+	int r;
+
+	if (!worker)
+		return -ENOMEM;
+	worker->handlers = *handlers;
+	worker->argument = argument;
+	(void)pthread_mutex_init(&worker->lock, NULL);
+	(void)pthread_cond_init(&worker->changed, NULL);
+	r = vd_inspector_new(options, &worker->inspector);
+	if (r == 0)
+		r = -pthread_create(&worker->thread, NULL, work, worker);
+	if (r < 0) {
+		(void)vd_inspector_free(worker->inspector);
+		free(worker);
+		return r;
+	}
+	*ret_worker = worker;
+	return 0;
+}
+
+struct vd_worker *vd_worker_free(struct vd_worker *worker)
+{
+	struct job *job;
+
+	if (!worker)
+		return NULL;
+	(void)pthread_mutex_lock(&worker->lock);
+	worker->is_ending = true;
+	(void)pthread_cond_signal(&worker->changed);
+	(void)pthread_mutex_unlock(&worker->lock);
+	(void)pthread_join(worker->thread, NULL);
+	while ((job = pop(&worker->waiting)))
+		free_job(job);
+	while ((job = pop(&worker->finished)))
+		free_job(job);
+	(void)vd_inspector_free(worker->inspector);
+	(void)pthread_cond_destroy(&worker->changed);
+	(void)pthread_mutex_destroy(&worker->lock);
+	free(worker);
+	return NULL;
+}
+
+static int submit(struct vd_worker *worker, enum task task, struct vd_recipe_set *set,
+		  struct vd_item **item)
+{
+	struct job *job = calloc(1, sizeof *job);
+
+	if (!job)
+		return -ENOMEM;
+	job->task = task;
+	job->set = set ? vd_recipe_set_ref(set) : NULL;
+	if (item)
+		job->done.item = VD_TAKE(*item);
+	(void)pthread_mutex_lock(&worker->lock);
+	push(&worker->waiting, job);
+	(void)pthread_cond_signal(&worker->changed);
+	(void)pthread_mutex_unlock(&worker->lock);
+	return 0;
+}
+
+int vd_worker_submit(struct vd_worker *worker, struct vd_item **item)
+{
+	return submit(worker, INSPECT, NULL, item);
+}
+
+int vd_worker_learn(struct vd_worker *worker, struct vd_recipe_set *set)
+{
+	return submit(worker, LEARN, set, NULL);
+}
+
+int vd_worker_ask_state(struct vd_worker *worker, struct vd_recipe_set *set)
+{
+	return submit(worker, TELL_STATE, set, NULL);
+}
+
+size_t vd_worker_waiting(struct vd_worker *worker)
+{
+	size_t items;
+
+	(void)pthread_mutex_lock(&worker->lock);
+	items = worker->waiting.items;
+	(void)pthread_mutex_unlock(&worker->lock);
+	return items;
+}
+
+bool vd_worker_is_idle(struct vd_worker *worker)
+{
+	bool is_idle;
+
+	(void)pthread_mutex_lock(&worker->lock);
+	is_idle = !worker->is_busy && !worker->waiting.first;
+	(void)pthread_mutex_unlock(&worker->lock);
+	return is_idle;
+}
+
+bool vd_worker_take(struct vd_worker *worker, struct vd_done *ret_done)
+{
+	struct job *job;
+
+	(void)pthread_mutex_lock(&worker->lock);
+	job = pop(&worker->finished);
+	(void)pthread_mutex_unlock(&worker->lock);
+	if (!job)
+		return false;
+	*ret_done = job->done;
+	job->done = (struct vd_done){ 0 };
+	free_job(job);
+	return true;
+}

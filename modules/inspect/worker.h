@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "modules/inspect/inspector.h"
+#include "modules/inspect/item.h"
+
+/*
+ * The thread that inspects, so that the loop's heartbeats go on meanwhile. Jobs are done in the
+ * order in which they came; what comes out is fetched on the loop.
+ */
+struct vd_worker;
+
+struct vd_worker_handlers {
+	void (*on_done)(void *argument); /* from the worker's thread: something can be taken */
+};
+
+VD_MUST int vd_worker_new(const struct vd_inspector_options *options,
+			  const struct vd_worker_handlers *handlers, void *argument,
+			  struct vd_worker **ret_worker);
+
+/* Ends after the item in hand; what waits is freed unseen. */
+struct vd_worker *vd_worker_free(struct vd_worker *worker);
+VD_DEFINE_CLEANUP(struct vd_worker, vd_worker_free)
+
+/* Takes *item. -ENOMEM: it stays the caller's. */
+VD_MUST int vd_worker_submit(struct vd_worker *worker, struct vd_item **item);
+
+/* Learn set's active recipe anew / tell its state; both come out as a result without an item. */
+VD_MUST int vd_worker_learn(struct vd_worker *worker, struct vd_recipe_set *set);
+VD_MUST int vd_worker_ask_state(struct vd_worker *worker, struct vd_recipe_set *set);
+
+size_t vd_worker_waiting(struct vd_worker *worker); /* items not yet begun */
+bool vd_worker_is_idle(struct vd_worker *worker);   /* nothing waits, nothing is in hand */
+
+struct vd_done {
+	struct vd_item *item; /* NULL: only outcome.state is there */
+	struct vd_outcome outcome;
+};
+
+/* The next result, in order; false: there is none. */
+bool vd_worker_take(struct vd_worker *worker, struct vd_done *ret_done);
+void vd_done_fini(struct vd_done *done);
