@@ -317,6 +317,8 @@ static void start_timing(struct camera *c)
 		       c->timing.period_us == c->next_timing.period_us;
 
 	c->timing = c->next_timing;
+	if (!c->health.since_ms)
+		c->health.since_ms = vd_clock_mono_ms();
 	if (!is_same || !vd_timer_is_armed(c->tick))
 		vd_pace_start(&c->pace, c->timing.period_us, vd_clock_mono_us());
 	vd_camera_worker_run_free(c->worker, false);
