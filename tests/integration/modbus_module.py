@@ -441,6 +441,7 @@ class Writing(Case):
                               "verdicts": dict(VERDICTS, **(verdicts or {}))})
         for address in (0, 1):
             simulator.wait_write("coil", address, 0)
+        simulator.wait_write("holding", 10, 0)
         return simulator, module
 
     def test_a_verdict_reaches_its_coil_code_and_sequence(self):
