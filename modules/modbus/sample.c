@@ -6,6 +6,9 @@
 
 #include "base/clock.h"
 
+/* cJSON writes numbers with 15 digits, and so does whoever passes them on. */
+static const __int128 EXACT_MOST = 999999999999999;
+
 void vd_modbus_sample_good(struct vd_modbus_sample *sample, const struct vd_modbus_value *value,
 			   int64_t wall_ms)
 {
@@ -69,7 +72,7 @@ static bool add_value(cJSON *json, const struct vd_modbus_value *value)
 	case VD_MODBUS_FLAG:
 		return vd_json_add_bool(json, "value", value->flag);
 	case VD_MODBUS_INTEGER:
-		if (value->integer > 9007199254740992 || value->integer < -9007199254740992)
+		if (value->integer > EXACT_MOST || value->integer < -EXACT_MOST)
 			return vd_json_add_string(json, "value",
 						  vd_modbus_integer_text(value->integer, text));
 		return vd_json_add_number(json, "value", (double)value->integer);

@@ -39,7 +39,7 @@ bool vd_modbus_sample_is_news(const struct vd_modbus_sample *sample,
 
 /*
  * Adds {"value","quality","t","unit","label","code"} under the tag's name and takes note that it was sent.
- * An integer beyond 2^53, which JSON's readers would round, is a text of its digits. false: no memory.
+ * An integer of more than 15 digits, which cJSON would round, is a text. false: no memory.
  */
 bool vd_modbus_sample_add(struct vd_modbus_sample *sample, const struct vd_modbus_tag *tag,
 			  uint64_t now_ms, cJSON *samples);
