@@ -43,7 +43,6 @@ enum vd_link_state {
 	VD_LINK_CONNECTING,  /* TCP, TLS, CONNECT */
 	VD_LINK_SUBSCRIBING, /* CONNACK came; on_up follows the SUBACK */
 	VD_LINK_UP,
-	VD_LINK_CLOSING, /* the old connection is being taken down */
 	VD_LINK_WAITING, /* for the next attempt */
 };
 const char *vd_link_state_name(enum vd_link_state state);
@@ -59,7 +58,7 @@ struct vd_link_handlers {
 	 * borrowed for the call, here and below.
 	 */
 	void (*on_twin)(void *argument, int status, const cJSON *twin);
-	/* A desired change; version is its $version, -1 if it has none. */
+	/* A desired change, without its $version, which is version; -1 if it has none. */
 	void (*on_desired)(void *argument, int64_t version, const cJSON *patch);
 	/* Answer to vd_link_report; version is the new one of the reported document, or -1. */
 	void (*on_reported)(void *argument, uint64_t id, int status, int64_t version);
@@ -80,8 +79,9 @@ VD_MUST int vd_link_new(struct vd_loop *loop, const struct vd_link_config *confi
 VD_MUST int vd_link_start(struct vd_link *link);
 
 /*
- * Disconnects and stays so: on_down follows if it was up. vd_link_free without a stop drops the
- * connection; either frees within about a second if paho is inside a name server's time-out.
+ * vd_link_stop disconnects and stays so: on_down follows at once if it was up. vd_link_free drops
+ * the connection without a word, and waits up to a second for paho to let go. Neither may be
+ * called from a handler.
  */
 void vd_link_stop(struct vd_link *link);
 struct vd_link *vd_link_free(struct vd_link *link); /* returns NULL */
