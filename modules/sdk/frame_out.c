@@ -230,6 +230,18 @@ static void drop_all_peers(struct vd_port *port)
 		drop_peer(out->peers);
 }
 
+/*
+ * The loop hears one descriptor after the other, so a `done` may be waiting while we are asked
+ * for a slot. A peer that has ended is dropped on the way, and only that one.
+ */
+static void hear_peers(struct vd_frame_out *out)
+{
+	for (struct peer *p = out->peers, *next; p; p = next) {
+		next = p->next;
+		vd_channel_drain(p->channel, VD_POOL_SLOTS);
+	}
+}
+
 /* --- Packets to consumers --- */
 
 static int introduce_pool(struct peer *p)
@@ -361,8 +373,11 @@ int vd_frame_out_acquire(struct vd_frame_out *out, size_t bytes, struct vd_frame
 
 	if (r < 0)
 		return r;
-	if (vd_pool_acquire(out->current->pool, &slot) == VD_POOL_FULL)
-		return VD_FRAME_NO_SLOT;
+	if (vd_pool_acquire(out->current->pool, &slot) == VD_POOL_FULL) {
+		hear_peers(out);
+		if (vd_pool_acquire(out->current->pool, &slot) == VD_POOL_FULL)
+			return VD_FRAME_NO_SLOT;
+	}
 	out->current->writers++;
 	*ret_slot = (struct vd_frame_slot){ .index = slot,
 					    .pool = out->current->number,
@@ -381,6 +396,9 @@ void vd_frame_out_abandon(struct vd_frame_out *out, const struct vd_frame_slot *
 	sweep_retired(out);
 }
 
+static int send_slot(struct vd_frame_out *out, const struct vd_frame_slot *slot, size_t len,
+		     const struct vd_frame_about *about);
+
 /* The slot's pool was replaced while the author filled it: the frame moves over. */
 static int send_from_retired(struct vd_frame_out *out, const struct vd_frame_slot *slot, size_t len,
 			     const struct vd_frame_about *about)
@@ -390,7 +408,8 @@ static int send_from_retired(struct vd_frame_out *out, const struct vd_frame_slo
 
 	if (r == 0) {
 		memcpy(moved.bytes, slot->bytes, len);
-		r = vd_frame_out_send(out, &moved, len, about);
+		r = send_slot(out, &moved, len, about);
+		vd_frame_out_abandon(out, &moved);
 	} else if (r == VD_FRAME_NO_SLOT) {
 		out->counts.no_slot += out->peer_count;
 		vd_frame_out_failed(out, about, "no free slot");
@@ -408,7 +427,7 @@ static int send_slot(struct vd_frame_out *out, const struct vd_frame_slot *slot,
 
 	if (!about->format || len > slot->capacity)
 		return -EINVAL;
-	out->counts.offered++;
+	hear_peers(out);
 	if (!out->peers) {
 		out->counts.nobody++;
 		return VD_FRAME_NOBODY;
@@ -426,8 +445,10 @@ static int send_slot(struct vd_frame_out *out, const struct vd_frame_slot *slot,
 int vd_frame_out_send(struct vd_frame_out *out, const struct vd_frame_slot *slot, size_t len,
 		      const struct vd_frame_about *about)
 {
-	int r = send_slot(out, slot, len, about);
+	int r;
 
+	out->counts.offered++;
+	r = send_slot(out, slot, len, about);
 	vd_frame_out_abandon(out, slot);
 	return r;
 }

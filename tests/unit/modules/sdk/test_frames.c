@@ -80,7 +80,6 @@ static void a_consumer_that_keeps_its_slots_gets_a_failure_and_then_frames_again
 	assert_string_equal(hear_report(&inspect),
 			    "{\"failed\":3,\"peer\":\"camera\",\"text\":\"no free slot\"}");
 	assert_int_equal(call_and_hear(&inspect, "release", "{}"), 0);
-	(void)usleep(50000); /* `done` goes straight to the camera */
 	assert_int_equal(call_and_hear(&camera, "offer", "{\"seq\":4}"), 0);
 	assert_memory_equal(hear_report(&inspect), "{\"frame\":4,", 11);
 	call(&camera, "counts", "{}");
@@ -162,7 +161,6 @@ static void a_stuck_consumer_does_not_starve_another(void **state)
 		assert_int_equal(vd_json_int(frame, "seq", 0), i);
 		say(quick, NULL, 0, "{\"type\":\"done\",\"slot\":%lld,\"seq\":%d}",
 		    (long long)vd_json_int(frame, "slot", -1), i);
-		(void)usleep(20000);
 	}
 	vd_packet_fini(&packet);
 	assert_int_equal(end(&camera), 0);
@@ -187,10 +185,8 @@ static void wrong_and_repeated_done_packets_free_nothing(void **state)
 	assert_int_equal(call_and_hear(&camera, "offer", "{\"seq\":2}"), 0);
 	for (size_t i = 0; i < VD_COUNT(wrong); i++)
 		say(fd, NULL, 0, "%s", wrong[i]);
-	(void)usleep(50000);
 	assert_int_equal(call_and_hear(&camera, "offer", "{\"seq\":3}"), VD_FRAME_NO_SLOT);
 	say(fd, NULL, 0, "no packet at all"); /* costs the consumer its channel */
-	(void)usleep(50000);
 	assert_int_equal(call_and_hear(&camera, "offer", "{\"seq\":4}"), VD_FRAME_NOBODY);
 	assert_int_equal(end(&camera), 0);
 }
