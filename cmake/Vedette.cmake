@@ -66,7 +66,7 @@ if(VD_HARDEN)
 	add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--as-needed)
 endif()
 if(NOT VD_SANITIZE)
-	add_link_options(-pie)
+	string(APPEND CMAKE_EXE_LINKER_FLAGS " -pie") # programs only, not the broker's plugin
 endif()
 
 configure_file(${CMAKE_SOURCE_DIR}/base/version.h.in ${CMAKE_BINARY_DIR}/generated/base/version.h @ONLY)

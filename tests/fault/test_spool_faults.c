@@ -23,7 +23,7 @@
 #include "twin/broker/spool_format.h"
 
 static long countdown; /* 0: no faults; 1: the next call fails; -1: one did */
-static enum { FAIL, FAIL_HALFWAY, FAIL_FROM_THEN_ON } manner;
+static enum manner { FAIL, FAIL_HALFWAY, FAIL_FROM_THEN_ON } manner;
 
 static bool is_time_to_fail(void)
 {
@@ -143,7 +143,7 @@ static void check_all(const bool accepted[static RECORDS])
 		assert_false(accepted[missing]);
 }
 
-static void fail_everywhere(int how)
+static void fail_everywhere(enum manner how)
 {
 	bool failed = true;
 	long call;

@@ -331,6 +331,7 @@ static void a_second_writer_is_refused(void **state)
 	struct vd_spool_writer *second = NULL;
 	struct vd_fault fault = { 0 };
 
+	assert_non_null(writer);
 	assert_int_equal(vd_spool_writer_new(folder, NULL, &second, &fault), -EBUSY);
 	assert_non_null(strstr(fault.text, "another broker"));
 }
