@@ -23,7 +23,7 @@ enum { SLOTS = 4, LOOK_MS = 100 };
 struct timing {
 	enum vd_camera_trigger trigger;
 	uint64_t period_us, health_ms;
-	bool wait_for_consumer;
+	bool wait_for_consumer, is_folder;
 };
 
 struct camera {
@@ -79,6 +79,22 @@ static bool is_heard(const struct camera *c)
 	return !c->timing.wait_for_consumer || vd_frame_out_peers(c->out) > 0;
 }
 
+/*
+ * A folder can wait until a consumer gives a slot back, and then loses no file to a slow one; a
+ * part on a line cannot. The first frame is let through: it decides how large the slots are.
+ */
+static bool has_room(struct camera *c)
+{
+	struct vd_frame_slot slot;
+
+	if (!c->timing.is_folder || !c->timing.wait_for_consumer || c->health.captures == 0)
+		return true;
+	if (vd_frame_out_acquire(c->out, 1, &slot) != 0)
+		return false;
+	vd_frame_out_abandon(c->out, &slot);
+	return true;
+}
+
 static void start_tick(struct camera *c, uint64_t tick_us)
 {
 	struct vd_camera_request wanted = { .trigger = "timer",
@@ -86,7 +102,7 @@ static void start_tick(struct camera *c, uint64_t tick_us)
 					    .trigger_ms = tick_us / 1000,
 					    .call = -1 };
 
-	if (c->is_tick_pending)
+	if (c->is_tick_pending || !has_room(c))
 		c->pace.missed++;
 	else
 		c->is_tick_pending = request(c, &wanted) == 0;
@@ -305,6 +321,7 @@ static void on_report(void *argument)
 	}
 	if (r != 0)
 		vd_log(VD_WARN, "camera.health", "error=%d", r);
+	vd_camera_worker_look(c->worker);
 	arm(c->report, c->timing.health_ms);
 }
 
@@ -322,6 +339,7 @@ static void start_timing(struct camera *c)
 	if (!is_same || !vd_timer_is_armed(c->tick))
 		vd_pace_start(&c->pace, c->timing.period_us, vd_clock_mono_us());
 	vd_camera_worker_run_free(c->worker, false);
+	vd_camera_worker_look(c->worker);
 	arm(c->tick, 0);
 	arm(c->look, 0);
 	arm(c->report, c->timing.health_ms);
@@ -350,6 +368,8 @@ static void on_events(void *argument)
 			on_captured(c, event);
 		else if (event->kind == VD_CAMERA_STATE)
 			on_state(c, event);
+		else if (event->kind == VD_CAMERA_LOOKED)
+			vd_camera_health_look(&c->health, event);
 		else
 			on_applied(c, event);
 		vd_camera_event_done(c->worker, event);
@@ -382,7 +402,8 @@ static int on_parameters(struct vd_module *module, const cJSON *parameters, void
 	c->next_timing = (struct timing){ .trigger = settings->trigger,
 					  .period_us = settings->period_us,
 					  .health_ms = settings->health_ms,
-					  .wait_for_consumer = settings->wait_for_consumer };
+					  .wait_for_consumer = settings->wait_for_consumer,
+					  .is_folder = settings->kind == VD_CAMERA_FOLDER };
 	c->is_applying = true;
 	vd_camera_worker_set(c->worker, &settings);
 	return VD_MODULE_LATER;

@@ -15,15 +15,41 @@ void vd_camera_health_capture(struct vd_camera_health *health, const struct vd_c
 	}
 }
 
+void vd_camera_health_look(struct vd_camera_health *health, const struct vd_camera_event *event)
+{
+	health->has_look = event->outcome == 0;
+	health->look = event->look;
+}
+
+static double round_to(double value, double steps)
+{
+	return round(value * steps) / steps;
+}
+
+static bool add_look(cJSON *object, const struct vd_camera_health *health)
+{
+	VD_CLEANUP(vd_json_free) cJSON *picture = NULL;
+	const struct vd_camera_look *look = &health->look;
+
+	if (!health->has_look)
+		return vd_json_add_string(object, "picture", NULL);
+	picture = cJSON_CreateObject();
+	return picture && vd_json_add_number(picture, "mean", round_to(look->mean, 10)) &&
+	       vd_json_add_number(picture, "darkShare", round_to(look->dark, 10000)) &&
+	       vd_json_add_number(picture, "brightShare", round_to(look->bright, 10000)) &&
+	       vd_json_add_number(picture, "sharpness", round_to(look->sharpness, 10)) &&
+	       vd_json_add_bool(picture, "damaged", look->is_damaged) &&
+	       vd_json_add_take(object, "picture", &picture);
+}
+
 static double rate(const struct vd_camera_health *health, uint64_t now_ms)
 {
 	uint64_t passed_ms = now_ms - health->since_ms;
 
 	if (!health->since_ms || !passed_ms)
 		return 0;
-	return round((double)(health->captures - health->captures_then) * 100000 /
-		     (double)passed_ms) /
-	       100;
+	return round_to(
+		(double)(health->captures - health->captures_then) * 1000 / (double)passed_ms, 100);
 }
 
 static bool add_age(cJSON *object, const struct vd_camera_health *health, uint64_t now_ms)
@@ -68,7 +94,7 @@ cJSON *vd_camera_health_report(struct vd_camera_health *health, uint64_t now_ms)
 	    !add_age(object, health, now_ms) ||
 	    !vd_json_add_number(object, "fps", rate(health, now_ms)) ||
 	    !vd_json_add_number(object, "captureMs", (double)health->took_us / 1000) ||
-	    !add_counts(object, health))
+	    !add_counts(object, health) || !add_look(object, health))
 		return vd_json_free(object);
 	health->since_ms = now_ms;
 	health->captures_then = health->captures;

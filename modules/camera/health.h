@@ -18,6 +18,8 @@ struct vd_camera_health {
 	uint64_t last_frame_ms; /* 0: none yet */
 	uint64_t took_us;       /* the last capture */
 	struct vd_source_counts source;
+	struct vd_camera_look look; /* the last one */
+	bool has_look;
 
 	uint64_t since_ms, captures_then; /* of the last report: for fps */
 };
@@ -25,8 +27,11 @@ struct vd_camera_health {
 /* Takes a captured event in; drops and unseen are counted by whoever hands the frame over. */
 void vd_camera_health_capture(struct vd_camera_health *health, const struct vd_camera_event *event);
 
+void vd_camera_health_look(struct vd_camera_health *health, const struct vd_camera_event *event);
+
 /*
- * {"state","text","lastFrameAgeMs","fps","captures","failures","drops",…}; lastFrameAgeMs is null
- * before the first frame, fps counts since the call before. NULL: no memory.
+ * {"state","text","lastFrameAgeMs","fps","captures","failures","drops",…,"picture":{…}};
+ * lastFrameAgeMs and picture are null before the first frame, fps counts since the call before.
+ * NULL: no memory.
  */
 cJSON *vd_camera_health_report(struct vd_camera_health *health, uint64_t now_ms);

@@ -29,7 +29,7 @@ struct inbox {
 	unsigned first, count;
 	char done_name[256]; /* handed over; "": nothing new */
 	uint64_t done_round;
-	bool is_stopping, is_free;
+	bool is_stopping, is_free, is_look_wanted;
 	unsigned in_flight;                                /* captured events with the receiver */
 	struct vd_camera_event *first_event, **last_event; /* not taken yet */
 	struct vd_camera_event *spare;
@@ -276,6 +276,45 @@ static int capture_open(struct vd_camera_worker *w, struct vd_camera_event *even
 	return r;
 }
 
+/* A copy to look at, since the frame itself goes away at once. true: there is one. */
+static bool copy_to_look(struct vd_camera_worker *w, const struct vd_camera_event *event,
+			 struct vd_camera_frame *copy)
+{
+	bool is_wanted;
+
+	(void)pthread_mutex_lock(&w->lock);
+	is_wanted = w->inbox.is_look_wanted && event->outcome == 0;
+	if (is_wanted)
+		w->inbox.is_look_wanted = false;
+	(void)pthread_mutex_unlock(&w->lock);
+	if (!is_wanted)
+		return false;
+	*copy = event->frame;
+	copy->bytes = (struct vd_buf){ 0 };
+	return vd_buf_append(&copy->bytes, event->frame.bytes.data, event->frame.bytes.len) == 0;
+}
+
+static void deliver_captured(struct vd_camera_worker *w, struct vd_camera_event *event)
+{
+	struct vd_camera_frame copy = { 0 };
+	bool is_looking = copy_to_look(w, event, &copy);
+
+	deliver(w, event);
+	event = is_looking ? event_new(w, VD_CAMERA_LOOKED) : NULL;
+	if (event) {
+		event->outcome = vd_camera_look(&copy, &event->look);
+		deliver(w, event);
+	}
+	vd_camera_frame_fini(&copy);
+}
+
+void vd_camera_worker_look(struct vd_camera_worker *worker)
+{
+	(void)pthread_mutex_lock(&worker->lock);
+	worker->inbox.is_look_wanted = true;
+	(void)pthread_mutex_unlock(&worker->lock);
+}
+
 static void give_up(struct vd_camera_worker *w, struct vd_camera_event *event)
 {
 	(void)pthread_mutex_lock(&w->lock);
@@ -311,7 +350,7 @@ static void serve(struct vd_camera_worker *w, const struct vd_camera_request *re
 		event->fault = w->fault;
 	}
 	event->took_us = vd_clock_mono_us() - start_us;
-	deliver(w, event);
+	deliver_captured(w, event);
 }
 
 /* A frame of the device's own accord. */
@@ -340,7 +379,7 @@ static void serve_device(struct vd_camera_worker *w)
 	event->request.trigger_ms =
 		event->outcome == 0 ? event->frame.t_mono_ms : vd_clock_mono_ms();
 	event->took_us = vd_clock_mono_us() - start_us;
-	deliver(w, event);
+	deliver_captured(w, event);
 }
 
 static void idle(struct vd_camera_worker *w)

@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/digest.h"
 #include "base/fault.h"
+#include "modules/camera/look.h"
 #include "modules/camera/settings.h"
 #include "modules/camera/source.h"
 
@@ -41,7 +42,12 @@ struct vd_camera_request {
 	char serial[64];      /* what the trigger says about the part; "": nothing */
 };
 
-enum vd_camera_event_kind { VD_CAMERA_CAPTURED, VD_CAMERA_STATE, VD_CAMERA_APPLIED };
+enum vd_camera_event_kind {
+	VD_CAMERA_CAPTURED,
+	VD_CAMERA_STATE,
+	VD_CAMERA_APPLIED,
+	VD_CAMERA_LOOKED
+};
 
 struct vd_camera_event {
 	enum vd_camera_event_kind kind;
@@ -58,6 +64,9 @@ struct vd_camera_event {
 	enum vd_camera_state state;
 	cJSON *source;
 	uint64_t opened; /* times */
+
+	/* looked: how the frame of the captured event before looks; outcome below 0: not decoded */
+	struct vd_camera_look look;
 
 	/* applied: code 0, or why the settings were not taken over */
 	struct vd_fault fault;
@@ -94,6 +103,9 @@ VD_MUST int vd_camera_worker_submit(struct vd_camera_worker *worker,
  * While two events are still with the receiver, frames are passed over.
  */
 void vd_camera_worker_run_free(struct vd_camera_worker *worker, bool is_free);
+
+/* VD_CAMERA_LOOKED follows the next frame. It is decoded after that frame is delivered. */
+void vd_camera_worker_look(struct vd_camera_worker *worker);
 
 /* The frame of this event has reached its consumers. */
 void vd_camera_worker_handed_over(struct vd_camera_worker *worker,

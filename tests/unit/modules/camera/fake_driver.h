@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <linux/videodev2.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/buf.h"
@@ -23,7 +24,8 @@ enum fake_frame {
 enum { FAKE_BUFFERS = 4, FAKE_CONTROLS = 3, FAKE_FD = 1000 };
 
 struct fake_driver {
-	bool is_there, is_open, is_streaming, is_busy;
+	atomic_bool is_there; /* may be set from another thread */
+	bool is_open, is_streaming, is_busy;
 	uint32_t formats[4];                 /* ends with 0 */
 	uint32_t given_format;               /* what S_FMT answers, 0: what was asked */
 	uint32_t width, height, stride_more; /* the only size it has */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "modules/camera/v4l2_controls.h"
+#include "modules/camera/worker.h"
 #include "modules/image/jpeg.h"
 
 struct fixture {
@@ -382,6 +383,65 @@ static void control_names_are_spelt_as_v4l2_ctl_spells_them(void **state)
 	assert_string_equal(text, "abc");
 }
 
+static int make_v4l2(const struct vd_camera_settings *settings, const char *state_folder,
+		     struct vd_camera_source **ret_source, void *argument)
+{
+	struct fixture *f = argument;
+
+	return vd_v4l2_source_new(settings, &f->io, ret_source);
+}
+
+static void no_wake(void *argument)
+{
+}
+
+/* Takes events until one of this kind (and, of a state, this state) comes; ten seconds at most. */
+static void wait_event(struct vd_camera_worker *worker, enum vd_camera_event_kind kind,
+		       enum vd_camera_state state)
+{
+	uint64_t start_ms = vd_clock_mono_ms();
+
+	while (vd_clock_mono_ms() - start_ms < 10000) {
+		struct vd_camera_event *event = vd_camera_worker_take(worker);
+		bool is_it = event && event->kind == kind &&
+			     (kind != VD_CAMERA_STATE || event->state == state) &&
+			     (kind != VD_CAMERA_CAPTURED || event->outcome == 0);
+
+		if (event)
+			vd_camera_event_done(worker, event);
+		else
+			(void)poll(NULL, 0, 1);
+		if (is_it)
+			return;
+	}
+	fail_msg("no such event");
+}
+
+static void a_free_running_camera_is_found_lost_and_found_again_by_itself(void **state)
+{
+	static const struct vd_camera_worker_handlers handlers = { .wake = no_wake,
+								   .make = make_v4l2 };
+	struct fixture *f = *state;
+	struct vd_camera_worker *worker;
+	struct vd_camera_settings *settings =
+		settings_of("{\"source\":\"v4l2:/dev/v4l/by-id/x\",\"timeoutMs\":500}");
+
+	settings->path = f->node;
+	assert_int_equal(vd_camera_worker_new(&handlers, f, "", &worker), 0);
+	vd_camera_worker_set(worker, &settings);
+	vd_camera_worker_run_free(worker, true);
+	wait_event(worker, VD_CAMERA_STATE, VD_CAMERA_OK);
+	wait_event(worker, VD_CAMERA_CAPTURED, 0);
+	atomic_store(&f->driver.is_there, false);
+	wait_event(worker, VD_CAMERA_STATE, VD_CAMERA_LOST);
+	atomic_store(&f->driver.is_there, true);
+	wait_event(worker, VD_CAMERA_STATE, VD_CAMERA_OK);
+	wait_event(worker, VD_CAMERA_CAPTURED, 0);
+	vd_camera_worker_look(worker);
+	wait_event(worker, VD_CAMERA_LOOKED, 0);
+	worker = vd_camera_worker_free(worker);
+}
+
 #define FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 VD_TEST_MAIN(FIXTURE(mjpeg_is_handed_over_bit_for_bit),
@@ -400,4 +460,5 @@ VD_TEST_MAIN(FIXTURE(mjpeg_is_handed_over_bit_for_bit),
 	     FIXTURE(controls_are_set_read_back_and_reported),
 	     FIXTURE(strict_settings_keep_a_deviating_camera_from_capturing),
 	     FIXTURE(without_time_stamps_the_arrival_counts),
+	     FIXTURE(a_free_running_camera_is_found_lost_and_found_again_by_itself),
 	     cmocka_unit_test(control_names_are_spelt_as_v4l2_ctl_spells_them))
