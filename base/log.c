@@ -60,6 +60,8 @@ static int write_head(char *line, enum vd_log_level level)
 }
 
 /* Adds what fits; the line always ends with a NUL. */
+static size_t append(char *line, size_t n, const char *format, va_list args) VD_PRINTF(3, 0);
+
 static size_t append(char *line, size_t n, const char *format, va_list args)
 {
 	int more = vsnprintf(line + n, LINE_BYTES - n, format, args);
@@ -69,16 +71,11 @@ static size_t append(char *line, size_t n, const char *format, va_list args)
 	return (size_t)more < LINE_BYTES - n ? n + (size_t)more : LINE_BYTES - 1;
 }
 
-static size_t append_text(char *line, size_t n, const char *format, ...) VD_PRINTF(3, 4);
-
-static size_t append_text(char *line, size_t n, const char *format, ...)
+static size_t append_event(char *line, size_t n, const char *event)
 {
-	va_list args;
+	int more = snprintf(line + n, LINE_BYTES - n, "%s ", event);
 
-	va_start(args, format);
-	n = append(line, n, format, args);
-	va_end(args);
-	return n;
+	return (size_t)more < LINE_BYTES - n ? n + (size_t)more : LINE_BYTES - 1;
 }
 
 void vd_log(enum vd_log_level level, const char *event, const char *format, ...)
@@ -90,7 +87,7 @@ void vd_log(enum vd_log_level level, const char *event, const char *format, ...)
 	if (!vd_log_is_on(level))
 		return;
 	head = (size_t)write_head(line, level);
-	n = append_text(line, head, "%s ", event);
+	n = append_event(line, head, event);
 	va_start(args, format);
 	n = append(line, n, format, args);
 	va_end(args);

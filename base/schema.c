@@ -428,6 +428,40 @@ static bool is_meant(const struct vd_schema_walk *walk, const cJSON *form, const
 	return true;
 }
 
+/* The kinds of value that the forms take; "" if they do not say. */
+static const char *form_types(const struct vd_schema_walk *walk, const cJSON *forms,
+			      char text[static 128])
+{
+	const cJSON *form;
+	size_t n = 0;
+
+	text[0] = '\0';
+	cJSON_ArrayForEach(form, forms)
+	{
+		const cJSON *type = vd_schema_keyword(walk, form, "type");
+		const char *kind = cJSON_IsString(type) ? type_text(type->valuestring) : NULL;
+
+		if (!kind || n >= 128)
+			return "";
+		if (!strstr(text, kind))
+			n += (size_t)snprintf(text + n, 128 - n, "%s%s", n ? " or " : "", kind);
+	}
+	return text;
+}
+
+static void refuse_forms(const struct vd_schema_walk *walk, const cJSON *forms, const cJSON *value,
+			 int fitting, struct vd_fault *fault)
+{
+	char types_text[128];
+	const char *wanted = form_types(walk, forms, types_text);
+
+	if (fitting == 0 && *wanted && !strstr(wanted, actual_type_text(value)))
+		vd_fault_set(fault, 400, "", "must be %s, is %s", wanted, actual_type_text(value));
+	else
+		vd_fault_set(fault, 400, "", "fits %d of the %d forms allowed here, must fit one",
+			     fitting, cJSON_GetArraySize(forms));
+}
+
 static int check_one_of(struct vd_schema_walk *walk, const cJSON *argument, const cJSON *schema,
 			const cJSON *value, struct vd_fault *fault)
 {
@@ -448,8 +482,7 @@ static int check_one_of(struct vd_schema_walk *walk, const cJSON *argument, cons
 	if (fitting == 0 && meant_forms == 1 && fault)
 		*fault = meant;
 	else
-		vd_fault_set(fault, 400, "", "fits %d of the %d forms allowed here, must fit one",
-			     fitting, cJSON_GetArraySize(argument));
+		refuse_forms(walk, argument, value, fitting, fault);
 	return -EINVAL;
 }
 

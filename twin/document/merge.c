@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Why not cJSON_Utils, which has both operations: its diff sorts the inputs in place and
- * compares numbers with a tolerance, so that a change in the last digits is lost; "no difference"
- * and "no memory" are both NULL; and both operations drop a member silently when an allocation
- * fails half-way. A twin that loses a member without a word is worse than one that says 500.
+ * Why not cJSON_Utils, which has both operations: Debian builds libcjson without it, and it would
+ * not do. Its diff sorts the inputs in place, compares numbers with a tolerance, so that a change
+ * in the last digits is lost, and says "no difference" and "no memory" with the same NULL; when an
+ * allocation fails half-way the diff lacks members without a word, and the merge has consumed its
+ * target.
  *
  * The recursion is bounded by VD_JSON_DEPTH, which vd_json_parse enforces.
  */
@@ -12,23 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-/*
- * Finds a member of object. Two versions of one document have their members in nearly the same
- * order, so the one after the last found is tried first: linear instead of quadratic.
- */
-static const cJSON *find(const cJSON *object, const char *key, const cJSON **last)
-{
-	const cJSON *item;
-
-	if (!cJSON_IsObject(object))
-		return NULL;
-	item = *last ? (*last)->next : object->child;
-	if (!item || strcmp(item->string, key) != 0)
-		item = vd_json_get(object, key);
-	if (item)
-		*last = item;
-	return item;
-}
+#include "twin/document/members.h"
 
 static int copy_value(const cJSON *value, cJSON **ret_copy)
 {
@@ -53,12 +38,13 @@ static int add_applied(cJSON *result, const cJSON *old, const cJSON *patch)
 
 static int apply_to_members(cJSON *result, const cJSON *target, const cJSON *patch)
 {
-	const cJSON *old, *change, *last = NULL;
+	VD_CLEANUP(vd_members_fini) struct vd_members changes = vd_members_of(patch);
+	const cJSON *old, *change;
 	int r = 0;
 
 	cJSON_ArrayForEach(old, target)
 	{
-		change = find(patch, old->string, &last);
+		change = vd_members_get(&changes, old->string);
 		if (!change)
 			r = add_copy(result, old);
 		else if (!cJSON_IsNull(change))
@@ -71,12 +57,13 @@ static int apply_to_members(cJSON *result, const cJSON *target, const cJSON *pat
 
 static int add_new_members(cJSON *result, const cJSON *target, const cJSON *patch)
 {
-	const cJSON *change, *last = NULL;
+	VD_CLEANUP(vd_members_fini) struct vd_members present = vd_members_of(target);
+	const cJSON *change;
 	int r = 0;
 
 	cJSON_ArrayForEach(change, patch)
 	{
-		if (!cJSON_IsNull(change) && !find(target, change->string, &last))
+		if (!cJSON_IsNull(change) && !vd_members_get(&present, change->string))
 			r = add_applied(result, NULL, change);
 		if (r < 0)
 			break;
@@ -117,13 +104,14 @@ static bool are_lists_equal(const cJSON *a, const cJSON *b)
 
 static bool are_objects_equal(const cJSON *a, const cJSON *b)
 {
-	const cJSON *left, *right, *last = NULL;
+	VD_CLEANUP(vd_members_fini) struct vd_members others = vd_members_of(b);
+	const cJSON *left, *right;
 
 	if (cJSON_GetArraySize(a) != cJSON_GetArraySize(b))
 		return false;
 	cJSON_ArrayForEach(left, a)
 	{
-		right = find(b, left->string, &last);
+		right = vd_members_get(&others, left->string);
 		if (!right || !vd_merge_is_equal(left, right))
 			return false;
 	}
@@ -160,11 +148,13 @@ static int add_difference(cJSON *patch, const cJSON *old, const cJSON *new)
 
 static int add_removals(cJSON *patch, const cJSON *from, const cJSON *to)
 {
-	const cJSON *old, *last = NULL;
+	VD_CLEANUP(vd_members_fini) struct vd_members wanted = vd_members_of(to);
+	const cJSON *old;
 
 	cJSON_ArrayForEach(old, from)
 	{
-		if (!find(to, old->string, &last) && !vd_json_add_string(patch, old->string, NULL))
+		if (!vd_members_get(&wanted, old->string) &&
+		    !vd_json_add_string(patch, old->string, NULL))
 			return -ENOMEM;
 	}
 	return 0;
@@ -173,13 +163,14 @@ static int add_removals(cJSON *patch, const cJSON *from, const cJSON *to)
 static int diff_objects(const cJSON *from, const cJSON *to, cJSON **ret_patch)
 {
 	VD_CLEANUP(vd_json_free) cJSON *patch = cJSON_CreateObject();
-	const cJSON *new, *last = NULL;
+	VD_CLEANUP(vd_members_fini) struct vd_members present = vd_members_of(from);
+	const cJSON *new;
 	int r = patch ? 0 : -ENOMEM;
 
 	cJSON_ArrayForEach(new, to)
 	{
 		if (r == 0)
-			r = add_difference(patch, find(from, new->string, &last), new);
+			r = add_difference(patch, vd_members_get(&present, new->string), new);
 	}
 	if (r == 0)
 		r = add_removals(patch, from, to);

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "twin/document/limits.h"
+#include "twin/document/members.h"
 #include "twin/document/merge.h"
 
 struct vd_section {
@@ -107,6 +108,9 @@ static int stamp_level(const struct stamp *stamp, cJSON **ret_level)
 	return 0;
 }
 
+static int stamp_members(const cJSON *data, const cJSON *patch, const cJSON *old,
+			 const struct stamp *stamp, cJSON *level);
+
 /*
  * The metadata of data, which came from patch: what the patch names is stamped, the rest is as
  * it was in old. Metadata that lacks a level (a store from elsewhere) is stamped anew there.
@@ -115,7 +119,6 @@ static int stamp_value(const cJSON *data, const cJSON *patch, const cJSON *old,
 		       const struct stamp *stamp, cJSON **ret_metadata)
 {
 	VD_CLEANUP(vd_json_free) cJSON *level = NULL;
-	const cJSON *member;
 	int r;
 
 	if (!patch && old) {
@@ -123,18 +126,32 @@ static int stamp_value(const cJSON *data, const cJSON *patch, const cJSON *old,
 		return *ret_metadata ? 0 : -ENOMEM;
 	}
 	r = stamp_level(stamp, &level);
-	for (member = cJSON_IsObject(data) ? data->child : NULL; member && r == 0;
-	     member = member->next) {
-		cJSON *inner = NULL;
-
-		r = stamp_value(member, vd_json_get(patch, member->string),
-				vd_json_get(old, member->string), stamp, &inner);
-		if (r == 0 && !vd_json_add_take(level, member->string, &inner))
-			r = -ENOMEM;
-	}
+	if (r == 0 && cJSON_IsObject(data))
+		r = stamp_members(data, patch, old, stamp, level);
 	if (r == 0)
 		*ret_metadata = VD_TAKE(level);
 	return r;
+}
+
+static int stamp_members(const cJSON *data, const cJSON *patch, const cJSON *old,
+			 const struct stamp *stamp, cJSON *level)
+{
+	VD_CLEANUP(vd_members_fini) struct vd_members changes = vd_members_of(patch);
+	VD_CLEANUP(vd_members_fini) struct vd_members former = vd_members_of(old);
+	const cJSON *member;
+
+	cJSON_ArrayForEach(member, data)
+	{
+		cJSON *inner = NULL;
+		int r = stamp_value(member, vd_members_get(&changes, member->string),
+				    vd_members_get(&former, member->string), stamp, &inner);
+
+		if (r == 0 && !vd_json_add_take(level, member->string, &inner))
+			r = -ENOMEM;
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* A copy of a client's document without what is not its to set. */

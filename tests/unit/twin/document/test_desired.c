@@ -293,7 +293,7 @@ static void both_ends_of_a_route_are_modules_of_the_document(void **state)
 		       "is required");
 	refuses_routes("\"r\":{\"route\":\"FROM m/o INTO m/i\",\"class\":\"alarm\"}",
 		       "/routes/r/class", "a class is for routes INTO $upstream");
-	refuses_routes("\"r\":7", "/routes/r", "fits 0 of the 2 forms allowed here, must fit one");
+	refuses_routes("\"r\":7", "/routes/r", "must be a text or an object, is a number");
 }
 
 static void two_routes_may_not_go_the_same_way(void **state)

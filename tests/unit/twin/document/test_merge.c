@@ -2,6 +2,7 @@
 #include "twin/document/merge.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "vd_test.h"
 
@@ -118,6 +119,33 @@ static void applying_the_difference_gives_the_other_document(void **state)
 	}
 }
 
+static cJSON *object_of_many(struct random_json *random)
+{
+	cJSON *object = cJSON_CreateObject();
+	char key[16];
+
+	for (int i = 0; i < 200; i++) {
+		(void)snprintf(key, sizeof key, "k%u", random_below(random, 300));
+		if (!vd_json_get(object, key))
+			cJSON_AddItemToObject(object, key, random_value(random, 2));
+	}
+	return object;
+}
+
+static void that_holds_for_objects_of_many_members_too(void **state)
+{
+	struct random_json random = { .state = 300 };
+
+	for (int i = 0; i < 50; i++) {
+		VD_CLEANUP(vd_json_free) cJSON *a = object_of_many(&random);
+		VD_CLEANUP(vd_json_free) cJSON *b = object_of_many(&random);
+		VD_CLEANUP(vd_json_free) cJSON *patch = diff(a, b);
+		VD_CLEANUP(vd_json_free) cJSON *result = apply(a, patch);
+
+		assert_same(result, b);
+	}
+}
+
 static void nothing_differs_from_itself(void **state)
 {
 	struct random_json random = { .state = 7 };
@@ -196,10 +224,11 @@ static void inputs_are_left_as_they_were(void **state)
 		VD_CLEANUP(vd_free) char *a_before = vd_json_text(a);
 		VD_CLEANUP(vd_free) char *b_before = vd_json_text(b);
 		VD_CLEANUP(vd_json_free) cJSON *patch = diff(a, b);
-		VD_CLEANUP(vd_json_free) cJSON *result = apply(a, b);
+		VD_CLEANUP(vd_json_free) cJSON *result = apply(a, patch);
 		VD_CLEANUP(vd_free) char *a_after = vd_json_text(a);
 		VD_CLEANUP(vd_free) char *b_after = vd_json_text(b);
 
+		assert_same(result, b);
 		assert_string_equal(a_before, a_after);
 		assert_string_equal(b_before, b_after);
 	}
@@ -257,6 +286,7 @@ VD_TEST_MAIN(cmocka_unit_test(every_example_of_the_rfc_holds),
 	     cmocka_unit_test(nulls_within_arrays_stay), cmocka_unit_test(keys_differ_by_case),
 	     cmocka_unit_test(a_change_in_the_last_bit_is_a_change),
 	     cmocka_unit_test(applying_the_difference_gives_the_other_document),
+	     cmocka_unit_test(that_holds_for_objects_of_many_members_too),
 	     cmocka_unit_test(nothing_differs_from_itself),
 	     cmocka_unit_test(every_member_of_a_difference_is_needed),
 	     cmocka_unit_test(applying_a_patch_twice_is_applying_it_once),
