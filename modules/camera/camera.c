@@ -298,7 +298,8 @@ static void on_state(struct camera *c, struct vd_camera_event *event)
 	(void)snprintf(c->health.text, sizeof c->health.text, "%s", event->fault.text);
 	if (body && vd_json_add_string(body, "state", vd_camera_state_name(event->state)) &&
 	    vd_json_add_string(body, "text", event->fault.text[0] ? event->fault.text : NULL) &&
-	    (!event->source || vd_json_add_copy(body, "actual", event->source)))
+	    (event->source ? vd_json_add_copy(body, "actual", event->source)
+			   : vd_json_add_string(body, "actual", NULL)))
 		r = vd_module_report(c->module, body);
 	if (r != 0)
 		vd_log(VD_WARN, "camera.report", "error=%d", r);

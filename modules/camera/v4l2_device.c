@@ -201,6 +201,23 @@ static int set_rate(struct vd_v4l2_device *d, const struct vd_camera_settings *s
 	return 0;
 }
 
+/* The first control that is not as wanted, for a person to read. */
+static void name_control(struct vd_v4l2_device *d)
+{
+	const cJSON *entry;
+
+	cJSON_ArrayForEach(entry, d->controls)
+	{
+		const char *text = vd_json_string(entry, "text", NULL);
+
+		if (!text)
+			continue;
+		(void)deviates(d, "control %s: wanted %lld: %s", entry->string,
+			       (long long)vd_json_int(entry, "wanted", 0), text);
+		return;
+	}
+}
+
 static int set_controls(struct vd_v4l2_device *d, const struct vd_camera_settings *settings,
 			struct vd_fault *fault)
 {
@@ -213,7 +230,7 @@ static int set_controls(struct vd_v4l2_device *d, const struct vd_camera_setting
 	if (r < 0)
 		return r == -ENOMEM ? r : failed(d, fault, "set controls", r);
 	if (r > 0)
-		(void)deviates(d, "%d controls are not as wanted", r);
+		name_control(d);
 	if (r > 1)
 		d->deviations += r - 1;
 	return 0;
