@@ -35,7 +35,7 @@ struct vd_channel {
 	bool was_full, is_closed;
 
 	unsigned in_use; /* calls under way that still look at the channel */
-	bool is_freed;	 /* by a handler; the last of these calls gives the memory back */
+	bool is_freed;   /* by a handler; the last of these calls gives the memory back */
 };
 
 static struct queued *queued_free(struct queued *q)

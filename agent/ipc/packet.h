@@ -14,7 +14,7 @@
 enum { VD_PACKET_BYTES = 65536, VD_PACKET_FDS = 8 };
 
 struct vd_packet {
-	cJSON *json;
+	cJSON *json; /* owned by the packet; VD_TAKE(packet->json) makes it the caller's */
 	int fds[VD_PACKET_FDS]; /* close-on-exec, owned by the packet; -1 once taken */
 	unsigned fd_count;
 };

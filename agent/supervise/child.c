@@ -662,7 +662,6 @@ void vd_child_launch(struct vd_child *c)
 	int r = vd_spec_copy(c->spec, &c->running);
 
 	begin_run(c);
-	c->oom_kills = vd_limits_oom_kills(c->supervisor->cgroup_folder, c->spec->instance);
 	if (r == 0)
 		r = start_process(c);
 	if (r < 0) {
@@ -670,6 +669,8 @@ void vd_child_launch(struct vd_child *c)
 		return;
 	}
 	apply_limits(c);
+	/* After the start, for reading the counter takes longer than starting. */
+	c->oom_kills = vd_limits_oom_kills(c->supervisor->cgroup_folder, c->spec->instance);
 	if (c->state == VD_STATE_WAITING)
 		c->settle_by_ms = c->started_ms + c->spec->ready_timeout_ms;
 	arm(c->deadline, c->spec->ready_timeout_ms);

@@ -245,6 +245,18 @@ static void the_process_starts_clean(void **state)
 	assert_int_equal(vd_json_int(body, "termBlocked", -1), 0);
 }
 
+static void a_memory_limit_is_in_force(void **state)
+{
+	struct world *w = *state;
+	struct vd_module_spec spec = puppet("a", ARGUMENTS("surroundings"));
+
+	/* Wide enough for the sanitizers' shadow. */
+	spec.limits.memory_bytes = UINT64_C(100000) << 30;
+	start(w, &spec);
+	run_until_packets(w, 2);
+	assert_int_equal(vd_json_int(vd_json_get(w->last, "body"), "dataGiB", -1), 100000);
+}
+
 static void what_is_sent_reaches_the_module_with_its_descriptor(void **state)
 {
 	struct world *w = *state;
@@ -292,7 +304,6 @@ static void a_crash_leaves_signal_last_words_and_use_and_runs_again(void **state
 {
 	struct world *w = *state;
 	struct vd_module_spec spec = puppet("a", ARGUMENTS("crash"));
-	VD_CLEANUP(vd_json_free) cJSON *json = NULL;
 
 	spec.policy = VD_RESTART_ALWAYS;
 	start(w, &spec);
@@ -806,7 +817,7 @@ static void a_flood_of_lines_is_kept_within_bounds(void **state)
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 VD_TEST_MAIN(IN_A_WORLD(a_module_is_started_ready_stopped_and_removed),
-	     IN_A_WORLD(the_process_starts_clean),
+	     IN_A_WORLD(the_process_starts_clean), IN_A_WORLD(a_memory_limit_is_in_force),
 	     IN_A_WORLD(what_is_sent_reaches_the_module_with_its_descriptor),
 	     IN_A_WORLD(an_exit_status_is_evidence_and_never_means_never),
 	     IN_A_WORLD(a_clean_exit_under_on_failure_is_stopped_not_failed),
