@@ -129,6 +129,11 @@ static void post_lost(struct vd_wire *wire, const char *what, int code, const ch
 
 	if (!message)
 		message = code == MQTTASYNC_SUCCESS ? "" : MQTTAsync_strerror(code);
+	/* Paho's words for both; a wrong name is the one failure of which OpenSSL knows nothing. */
+	if (message && strcmp(message, "TCP/TLS connect failure") == 0)
+		message = *wire->tls_error
+				  ? "TLS"
+				  : "no TCP connection, or the certificate is for another host";
 	(void)snprintf(text, sizeof text, "%s%s%s%s%s", what, message ? ": " : "",
 		       message ? message : "", *wire->tls_error ? ": " : "", wire->tls_error);
 	event.text = text;
@@ -137,17 +142,19 @@ static void post_lost(struct vd_wire *wire, const char *what, int code, const ch
 
 /* --- paho's callbacks: they copy and wake, and call nothing of paho but its free functions --- */
 
+/* "THREAD:error:0A000086:SSL routines:FUNCTION:certificate verify failed:FILE:LINE:": the fifth. */
 static int tls_error(const char *text, size_t len, void *argument)
 {
 	struct vd_wire *wire = argument;
-	const char *last = text;
+	const char *at = text;
 
-	/* "…:error:0A000086:SSL routines::certificate verify failed:…": the words are what is wanted. */
-	for (size_t i = 0; i + 2 < len; i++)
-		if (text[i] == ':' && text[i + 1] == ':')
-			last = text + i + 2;
-	(void)snprintf(wire->tls_error, sizeof wire->tls_error, "%.*s", (int)strcspn(last, ":\n"),
-		       last);
+	for (int i = 0; i < 5 && at; i++) {
+		at = memchr(at, ':', len - (size_t)(at - text));
+		at = at ? at + 1 : NULL;
+	}
+	if (at)
+		(void)snprintf(wire->tls_error, sizeof wire->tls_error, "%.*s",
+			       (int)strcspn(at, ":\n"), at);
 	return 1;
 }
 
@@ -361,6 +368,7 @@ static void open_client(struct vd_wire *wire, const struct order *order)
 	}
 	set_tls(&tls, wire, t);
 	options.ssl = &tls;
+	options.MQTTVersion = MQTTVERSION_3_1_1; /* the default tries 3.1 after every failure */
 	options.cleansession = 0;
 	options.keepAliveInterval = (int)t->keepalive_s;
 	options.connectTimeout = (int)t->timeout_s;
