@@ -39,7 +39,7 @@ def fill(template, values):
 class HubStack:
     def __init__(self, state, build, host_name="localhost", address="127.0.0.1",
                  mqtts_port=0, https_port=0, extra_names=(), requests_per_second=200,
-                 with_hub=True):
+                 twin_requests_per_second=1000, with_hub=True):
         self.state = Path(state).resolve()
         self.build = Path(build).resolve()
         self.host_name, self.address = host_name, address
@@ -47,6 +47,7 @@ class HubStack:
         self.mqtts_port = mqtts_port or free_port(address)
         self.https_port = https_port or free_port(address)
         self.requests_per_second = requests_per_second
+        self.twin_requests_per_second = twin_requests_per_second
         self.parts = PARTS if with_hub else ("broker",)
         self.children = {}
         self.ca = self.state / "ca"
@@ -96,6 +97,7 @@ class HubStack:
             "FRONT_FOLDER": self.front_folder, "HUB_SOCKET": self.hub_socket,
             "MQTTS_PORT": self.mqtts_port, "HTTPS_PORT": self.https_port,
             "LISTEN_ADDRESS": self.address, "MAX_BODY": "4m",
+            "TWIN_REQUESTS_PER_SECOND": self.twin_requests_per_second,
             "REQUESTS_PER_SECOND": self.requests_per_second,
             "REQUESTS_BURST": 2 * self.requests_per_second,
         }

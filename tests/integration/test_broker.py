@@ -368,6 +368,19 @@ class HubSide(BrokerTest):
         hub.close()
         self.assertEqual(client.message()[0], "$iothub/twin/res/503/?$rid=two")
 
+    def test_too_many_requests_are_429(self):
+        key = self.device()
+        hub = self.hub()
+        client = self.connected(key)
+        client.subscribe("$iothub/twin/res/#", 0)
+        for i in range(3000):
+            client.publish(f"$iothub/twin/GET/?$rid={i}", b"", qos=0)
+        topic, body, _ = client.message()
+        self.assertTrue(topic.startswith("$iothub/twin/res/429/?$rid="), topic)
+        self.assertEqual(json.loads(body)["errorCode"], 429001)
+        hub.publish(f"to/0/{self.id}/$iothub/twin/res/200/?$rid=0", b"{}")
+        client.ping()
+
     def test_a_new_hub_learns_who_is_connected(self):
         key = self.device()
         client = self.connected(key)

@@ -185,21 +185,24 @@ static int required(const struct mosquitto_opt *options, int count, const char *
 	return -EINVAL;
 }
 
-static int size_option(const struct mosquitto_opt *options, int count, const char *key,
-		       uint64_t *size, struct vd_fault *fault)
+static int number_option(const struct mosquitto_opt *options, int count, const char *key,
+			 uint64_t least, uint64_t most, uint64_t *number, struct vd_fault *fault)
 {
 	const char *text = option(options, count, key);
 	char *end;
+	uint64_t got;
 
 	if (!text)
 		return 0;
 	errno = 0;
-	*size = strtoull(text, &end, 10);
-	if (!errno && end != text && !*end && *size >= 65536)
-		return 0;
-	vd_fault_set(fault, 400, "", "plugin_opt_%s: %s is no size in bytes, 65536 or more", key,
-		     text);
-	return -EINVAL;
+	got = strtoull(text, &end, 10);
+	if (errno || end == text || *end || got < least || got > most) {
+		vd_fault_set(fault, 400, "", "plugin_opt_%s: %s is not between %llu and %llu", key,
+			     text, (unsigned long long)least, (unsigned long long)most);
+		return -EINVAL;
+	}
+	*number = got;
+	return 0;
 }
 
 static struct vd_plugin *plugin_free(struct vd_plugin *plugin)
@@ -220,50 +223,56 @@ static struct vd_plugin *plugin_free(struct vd_plugin *plugin)
 }
 VD_DEFINE_CLEANUP(struct vd_plugin, plugin_free)
 
-struct paths {
+struct settings {
 	const char *hosts, *hub_socket, *identities, *subscriptions, *spool, *ca_file;
 	struct vd_spool_limits limits;
+	uint64_t requests_per_second;
 };
 
-static int read_options(const struct mosquitto_opt *options, int count, struct paths *paths,
+static int read_options(const struct mosquitto_opt *options, int count, struct settings *settings,
 			struct vd_fault *fault)
 {
-	int r = required(options, count, "host_name", &paths->hosts, fault);
+	int r = required(options, count, "host_name", &settings->hosts, fault);
 
 	if (r == 0)
-		r = required(options, count, "hub_socket", &paths->hub_socket, fault);
+		r = required(options, count, "hub_socket", &settings->hub_socket, fault);
 	if (r == 0)
-		r = required(options, count, "identities", &paths->identities, fault);
+		r = required(options, count, "identities", &settings->identities, fault);
 	if (r == 0)
-		r = required(options, count, "subscriptions", &paths->subscriptions, fault);
+		r = required(options, count, "subscriptions", &settings->subscriptions, fault);
 	if (r == 0)
-		r = required(options, count, "spool", &paths->spool, fault);
+		r = required(options, count, "spool", &settings->spool, fault);
 	if (r == 0)
-		r = size_option(options, count, "spool_segment_bytes", &paths->limits.segment_bytes,
-				fault);
+		r = number_option(options, count, "spool_segment_bytes", 65536, 1ULL << 30,
+				  &settings->limits.segment_bytes, fault);
 	if (r == 0)
-		r = size_option(options, count, "spool_total_bytes", &paths->limits.total_bytes,
-				fault);
-	paths->ca_file = option(options, count, "ca_file");
+		r = number_option(options, count, "spool_total_bytes", 65536, 1ULL << 50,
+				  &settings->limits.total_bytes, fault);
+	if (r == 0)
+		r = number_option(options, count, "requests_per_second", 0, 1000000,
+				  &settings->requests_per_second, fault);
+	settings->ca_file = option(options, count, "ca_file");
 	return r;
 }
 
-static int open_all(struct vd_plugin *plugin, const struct paths *paths, struct vd_fault *fault)
+static int open_all(struct vd_plugin *plugin, const struct settings *settings,
+		    struct vd_fault *fault)
 {
 	int r = vd_requests_new(&plugin->requests);
 
-	plugin->hosts = strdup(paths->hosts);
-	plugin->hub_socket = strdup(paths->hub_socket);
+	plugin->requests_per_second = (unsigned)settings->requests_per_second;
+	plugin->hosts = strdup(settings->hosts);
+	plugin->hub_socket = strdup(settings->hub_socket);
 	if (!plugin->hosts || !plugin->hub_socket)
 		r = -ENOMEM;
 	if (r == 0)
-		r = vd_identities_new(paths->identities, &plugin->identities);
+		r = vd_identities_new(settings->identities, &plugin->identities);
 	if (r == 0)
-		r = vd_presence_new(paths->subscriptions, &plugin->presence);
-	if (r == 0 && paths->ca_file)
-		r = vd_certificate_store_new(paths->ca_file, &plugin->ca, fault);
+		r = vd_presence_new(settings->subscriptions, &plugin->presence);
+	if (r == 0 && settings->ca_file)
+		r = vd_certificate_store_new(settings->ca_file, &plugin->ca, fault);
 	if (r == 0)
-		r = vd_spool_writer_new(paths->spool, &paths->limits, &plugin->spool, fault);
+		r = vd_spool_writer_new(settings->spool, &settings->limits, &plugin->spool, fault);
 	if (r == 0)
 		forget_deleted(plugin);
 	return r;
@@ -297,11 +306,11 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *identifier, void **userdata,
 {
 	VD_CLEANUP(plugin_free) struct vd_plugin *plugin = calloc(1, sizeof *plugin);
 	struct vd_fault fault = { 0 };
-	struct paths paths = { 0 };
-	int r = plugin ? read_options(options, option_count, &paths, &fault) : -ENOMEM;
+	struct settings settings = { 0 };
+	int r = plugin ? read_options(options, option_count, &settings, &fault) : -ENOMEM;
 
 	if (r == 0)
-		r = open_all(plugin, &paths, &fault);
+		r = open_all(plugin, &settings, &fault);
 	if (r < 0) {
 		vd_log(VD_ERROR, "broker.notStarted", "reason=\"%s\"",
 		       fault.code ? fault.text : strerror(-r));

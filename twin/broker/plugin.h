@@ -22,12 +22,13 @@ struct vd_plugin {
 	struct vd_presence *presence;
 	struct vd_requests *requests; /* twin requests that the hub has not answered yet */
 	struct vd_spool_writer *spool;
-	X509_STORE *ca;        /* NULL: no certificate is chained */
-	char *hosts;           /* names of this hub, comma-separated */
-	char *hub_socket;      /* a client from there is the hub */
-	char *hub_id;          /* client id that the hub came with; no device may have it */
-	const void *hub;       /* the hub's connection once it subscribed to hub/#; NULL: away */
-	bool wake;             /* the spool has something new for the hub */
+	X509_STORE *ca;   /* NULL: no certificate is chained */
+	char *hosts;      /* names of this hub, comma-separated */
+	char *hub_socket; /* a client from there is the hub */
+	char *hub_id;     /* client id that the hub came with; no device may have it */
+	const void *hub;  /* the hub's connection once it subscribed to hub/#; NULL: away */
+	unsigned requests_per_second; /* of one device; 0: no limit */
+	bool wake;                    /* the spool has something new for the hub */
 	struct vd_buf kicks;   /* identities to disconnect at the next tick, each with its NUL */
 	uint64_t last_look_ms; /* monotonic, of the housekeeping */
 };
@@ -59,8 +60,8 @@ void vd_hub_tell_connected(struct vd_plugin *plugin, const struct vd_session *se
 void vd_hub_tell_flags(struct vd_plugin *plugin, const struct vd_session *session);
 void vd_hub_wake(struct vd_plugin *plugin);
 
-/* $iothub/twin/res/503 to the device. */
-void vd_hub_refuse_request(const char *identity, const char *rid, size_t rid_len);
+/* $iothub/twin/res/{503 or 429} to the device. */
+void vd_hub_refuse_request(const char *identity, const char *rid, size_t rid_len, int status);
 
 /* plugin.c: asks for the identity's disconnection at the next tick. */
 void vd_plugin_kick_later(struct vd_plugin *plugin, const char *identity);

@@ -237,20 +237,42 @@ static int drop(struct mosquitto_evt_message *message)
 	return r;
 }
 
+static bool is_too_fast(struct vd_plugin *plugin, const char *identity)
+{
+	int r = vd_presence_take(plugin->presence, identity, plugin->requests_per_second,
+				 vd_clock_mono_ms());
+
+	if (r == VD_PRESENCE_LIMITED)
+		vd_log(VD_NOTICE, "broker.tooManyRequests", "identity=%s perSecond=%u", identity,
+		       plugin->requests_per_second);
+	return r != 0;
+}
+
+/* Twin requests always get an answer: Node's SDK waits for ever for one. */
+static int pass_request(struct vd_plugin *plugin, const char *identity,
+			const struct vd_published *published)
+{
+	int status = !plugin->hub ? 503 : is_too_fast(plugin, identity) ? 429 : 0;
+
+	if (status) {
+		vd_hub_refuse_request(identity, published->rid, published->rid_len, status);
+		return -EAGAIN;
+	}
+	if (vd_requests_add(plugin->requests, identity, published->rid, published->rid_len) < 0)
+		vd_log(VD_WARN, "broker.requestNotTracked", "identity=%s", identity);
+	return 0;
+}
+
 static int pass_to_hub(struct vd_plugin *plugin, const char *identity,
 		       const struct vd_published *published, struct mosquitto_evt_message *message)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf topic = { 0 };
-	bool waits = published->kind != VD_TOPIC_METHOD_RESULT;
 
-	if (!plugin->hub) {
-		if (waits)
-			vd_hub_refuse_request(identity, published->rid, published->rid_len);
+	if (!plugin->hub && published->kind == VD_TOPIC_METHOD_RESULT)
 		return drop(message);
-	}
-	if (waits &&
-	    vd_requests_add(plugin->requests, identity, published->rid, published->rid_len) < 0)
-		vd_log(VD_WARN, "broker.requestNotTracked", "identity=%s", identity);
+	if (published->kind != VD_TOPIC_METHOD_RESULT &&
+	    pass_request(plugin, identity, published) < 0)
+		return drop(message);
 	if (vd_buf_append(&topic, "hub/", 4) < 0 || vd_topic_encode(identity, &topic) < 0 ||
 	    vd_buf_printf(&topic, "/%s", message->topic + 1) < 0)
 		return MOSQ_ERR_NOMEM;

@@ -49,7 +49,7 @@ bool vd_hub_owns(const struct vd_plugin *plugin, const char *client_id)
 
 static void refuse_waiting(const char *identity, const char *rid, size_t rid_len, void *argument)
 {
-	vd_hub_refuse_request(identity, rid, rid_len);
+	vd_hub_refuse_request(identity, rid, rid_len, 503);
 }
 
 void vd_hub_disconnected(struct vd_plugin *plugin, const struct mosquitto *client)
@@ -162,17 +162,19 @@ void vd_hub_wake(struct vd_plugin *plugin)
 	plugin->wake = true;
 }
 
-void vd_hub_refuse_request(const char *identity, const char *rid, size_t rid_len)
+void vd_hub_refuse_request(const char *identity, const char *rid, size_t rid_len, int status)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf topic = { 0 };
 	VD_CLEANUP(vd_buf_fini) struct vd_buf body = { 0 };
+	const char *text = status == 429 ? "Too many requests." : "The hub is away; try again.";
 	char time[VD_TIME_TEXT], id[VD_UUID_TEXT];
 
-	if (vd_buf_printf(&topic, "$iothub/twin/res/503/?$rid=%.*s", (int)rid_len, rid) < 0 ||
+	if (vd_buf_printf(&topic, "$iothub/twin/res/%d/?$rid=%.*s", status, (int)rid_len, rid) <
+		    0 ||
 	    vd_buf_printf(&body,
-			  "{\"errorCode\":503001,\"trackingId\":\"%s\",\"message\":\"The hub is "
-			  "away; try again.\",\"timestampUtc\":\"%s\"}",
-			  vd_uuid(id), vd_time_text(vd_clock_wall_ms(), time)) < 0)
+			  "{\"errorCode\":%d001,\"trackingId\":\"%s\",\"message\":\"%s\","
+			  "\"timestampUtc\":\"%s\"}",
+			  status, vd_uuid(id), text, vd_time_text(vd_clock_wall_ms(), time)) < 0)
 		return;
 	(void)mosquitto_broker_publish_copy(identity, topic.data, (int)body.len, body.data, 0,
 					    false, NULL);

@@ -270,6 +270,33 @@ bool vd_presence_disconnect(struct vd_presence *presence, const char *identity, 
 	return true;
 }
 
+int vd_presence_take(struct vd_presence *presence, const char *identity, unsigned per_second,
+		     uint64_t now_ms)
+{
+	struct presence_entry *entry = find(presence, identity);
+	struct vd_session *session = entry ? &entry->session : NULL;
+	double full = 2.0 * per_second;
+
+	if (!session || per_second == 0)
+		return 0;
+	if (session->counted_ms == 0)
+		session->requests = full;
+	else
+		session->requests += (double)(now_ms - session->counted_ms) * per_second / 1000;
+	session->counted_ms = now_ms ? now_ms : 1;
+	if (session->requests > full)
+		session->requests = full;
+	if (session->requests < 1) {
+		bool first = !session->limited;
+
+		session->limited = true;
+		return first ? VD_PRESENCE_LIMITED : VD_PRESENCE_STILL_LIMITED;
+	}
+	session->limited = false;
+	session->requests -= 1;
+	return 0;
+}
+
 const struct vd_session *vd_presence_find(const struct vd_presence *presence, const char *identity)
 {
 	const struct presence_entry *entry = find(presence, identity);

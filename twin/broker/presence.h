@@ -29,7 +29,10 @@ struct vd_session {
 	const void *client; /* NULL: not connected */
 	int64_t expires_s;  /* 0: never */
 	uint64_t fingerprint;
-	unsigned flags; /* enum vd_flag */
+	unsigned flags;      /* enum vd_flag */
+	double requests;     /* that it may still make now */
+	uint64_t counted_ms; /* monotonic, when `requests` was right; 0: never yet */
+	bool limited;        /* the last one was refused */
 };
 
 /*
@@ -42,6 +45,15 @@ VD_MUST int vd_presence_connect(struct vd_presence *presence, const char *identi
 
 /* Was it the present connection of the identity? Then the identity is gone. */
 bool vd_presence_disconnect(struct vd_presence *presence, const char *identity, const void *client);
+
+/*
+ * May the identity make one more twin request now? A bucket of two seconds' worth, filled at
+ * per_second; 0: no limit. VD_PRESENCE_LIMITED: no, for the first time since it could;
+ * VD_PRESENCE_STILL_LIMITED.
+ */
+enum { VD_PRESENCE_LIMITED = 1, VD_PRESENCE_STILL_LIMITED };
+VD_MUST int vd_presence_take(struct vd_presence *presence, const char *identity,
+			     unsigned per_second, uint64_t now_ms);
 
 /* Is it the present one? A publish checked for any other is the will of one that ended. */
 bool vd_presence_is_current(const struct vd_presence *presence, const char *identity,

@@ -105,6 +105,27 @@ static void the_journal_does_not_grow_with_its_history(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void requests_are_limited_to_a_rate_with_a_burst(void **state)
+{
+	VD_CLEANUP(vd_presence_free) struct vd_presence *presence = open_presence();
+	uint64_t now_ms = 1000000;
+
+	assert_int_equal(vd_presence_connect(presence, "d", &first, 0, 1, false), 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(vd_presence_take(presence, "d", 10, now_ms), 0);
+	assert_int_equal(vd_presence_take(presence, "d", 10, now_ms), VD_PRESENCE_LIMITED);
+	assert_int_equal(vd_presence_take(presence, "d", 10, now_ms + 50),
+			 VD_PRESENCE_STILL_LIMITED);
+	assert_int_equal(vd_presence_take(presence, "d", 10, now_ms + 110), 0);
+	assert_int_equal(vd_presence_take(presence, "d", 10, now_ms + 120), VD_PRESENCE_LIMITED);
+	now_ms += 3600000;
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(vd_presence_take(presence, "d", 10, now_ms), 0);
+	assert_int_equal(vd_presence_take(presence, "d", 10, now_ms), VD_PRESENCE_LIMITED);
+	assert_int_equal(vd_presence_take(presence, "d", 0, now_ms), 0);
+	assert_int_equal(vd_presence_take(presence, "unknown", 10, now_ms), 0);
+}
+
 static void bad_lines_cost_only_themselves(void **state)
 {
 	static const char text[] = "{\"id\":\"a\",\"subscriptions\":[\"c2d\"]}\nrubbish\n"
@@ -185,6 +206,7 @@ static void the_oldest_request_of_one_device_gives_way(void **state)
 VD_TEST_MAIN(TEST(the_end_of_a_replaced_connection_is_not_the_devices_end),
 	     TEST(flags_outlive_connection_and_process),
 	     TEST(a_clean_session_and_a_deletion_forget_the_flags),
+	     TEST(requests_are_limited_to_a_rate_with_a_burst),
 	     TEST(the_journal_does_not_grow_with_its_history), TEST(bad_lines_cost_only_themselves),
 	     TEST(a_flag_that_cannot_be_kept_is_refused),
 	     TEST(requests_wait_until_answered_or_drained),
