@@ -221,6 +221,10 @@ static int scale_integer(const struct vd_modbus_format *format, __int128 raw,
 	__int128 top, power;
 	unsigned places;
 
+	if (format->scale == 1 && format->offset == 0) {
+		set_integer(value, raw);
+		return 0;
+	}
 	if (!scale_exactly(format, raw, &top, &places))
 		return set_number(value, (double)raw * format->scale + format->offset, ret_why);
 	power = power_of_ten(places);
@@ -440,6 +444,19 @@ double vd_modbus_value_number(const struct vd_modbus_value *value, double fallba
 		break;
 	}
 	return fallback;
+}
+
+void vd_modbus_value_copy(struct vd_modbus_value *to, const struct vd_modbus_value *from)
+{
+	to->kind = from->kind;
+	if (from->kind == VD_MODBUS_CHARS)
+		memcpy(to->text, from->text, strlen(from->text) + 1);
+	else if (from->kind == VD_MODBUS_FLAG)
+		to->flag = from->flag;
+	else if (from->kind == VD_MODBUS_NUMBER)
+		to->number = from->number;
+	else if (from->kind == VD_MODBUS_INTEGER)
+		to->integer = from->integer;
 }
 
 const char *vd_modbus_integer_text(__int128 integer, char text[static 48])

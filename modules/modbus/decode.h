@@ -113,6 +113,9 @@ VD_MUST int vd_modbus_encode(const struct vd_modbus_format *format, double numbe
 /* The double nearest to an integer or a number; a flag is 0 or 1; else fallback. */
 double vd_modbus_value_number(const struct vd_modbus_value *value, double fallback);
 
+/* Copies what the kind needs, which is little but for a text. */
+void vd_modbus_value_copy(struct vd_modbus_value *to, const struct vd_modbus_value *from);
+
 /* Decimal digits of an integer; text holds 48 bytes; returns text. */
 const char *vd_modbus_integer_text(__int128 integer, char text[static 48]);
 

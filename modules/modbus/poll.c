@@ -320,7 +320,7 @@ static void take_span(size_t span, int result, struct vd_modbus_range range, voi
 	struct vd_modbus_poll_device *device = poll->device;
 	size_t index = poll->area->tags[span];
 	const struct vd_modbus_tag *tag = &device->device->tags[index];
-	struct vd_modbus_value value = { 0 };
+	struct vd_modbus_value value; /* large, and written by kind */
 	const char *why;
 
 	if (result == -ECANCELED)

@@ -12,7 +12,7 @@ static const __int128 EXACT_MOST = 999999999999999;
 void vd_modbus_sample_good(struct vd_modbus_sample *sample, const struct vd_modbus_value *value,
 			   int64_t wall_ms)
 {
-	sample->value = *value;
+	vd_modbus_value_copy(&sample->value, value);
 	sample->wall_ms = wall_ms;
 	sample->quality = VD_MODBUS_GOOD;
 	sample->code = 0;
@@ -125,7 +125,7 @@ bool vd_modbus_sample_add(struct vd_modbus_sample *sample, const struct vd_modbu
 	sample->sent_code = sample->code;
 	sample->sent_ms = now_ms;
 	if (sample->quality == VD_MODBUS_GOOD)
-		sample->sent = sample->value;
+		vd_modbus_value_copy(&sample->sent, &sample->value);
 	return true;
 }
 

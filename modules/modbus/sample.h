@@ -14,16 +14,14 @@
  * invented: without one that stands, it is null with a quality.
  */
 struct vd_modbus_sample {
-	struct vd_modbus_value value; /* the newest good one */
-	int64_t wall_ms;              /* when it, or the failure, was read */
-	enum vd_modbus_quality quality;
-	int code;          /* of an exception, else 0 */
-	uint32_t failures; /* in a row */
-	bool was_sent;
-	struct vd_modbus_value sent;
-	enum vd_modbus_quality sent_quality;
-	int sent_code;
+	int64_t wall_ms; /* when the value, or the failure, was read */
 	uint64_t sent_ms;
+	enum vd_modbus_quality quality, sent_quality;
+	int code, sent_code; /* of an exception, else 0 */
+	uint32_t failures;   /* in a row */
+	bool was_sent;
+	struct vd_modbus_value value,
+		sent; /* the newest good one; the one last sent. Large: last */
 };
 
 void vd_modbus_sample_good(struct vd_modbus_sample *sample, const struct vd_modbus_value *value,

@@ -3,7 +3,8 @@
  * One connection, 125 registers, one request in flight, against the same server in this process:
  *   raw        write and read on the socket, the limit
  *   libmodbus  modbus_read_registers
- *   vedette    a poll of 125 tags: plan, client, decoding, samples with a deadband, news
+ *   client     the module's requests
+ *   polls      a poll of 125 tags: plan, client, decoding, samples with a deadband, news
  * then polls of many devices, each answering after 5 ms, by one thread a connection.
  * usage: bench_modbus [MILLISECONDS A MEASUREMENT]
  */
@@ -21,6 +22,7 @@
 #include <modbus/modbus.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "modules/modbus/client.h"
 #include "modules/modbus/poll.h"
 
@@ -132,6 +134,8 @@ static double measure_raw(void)
 
 /* --- Ours --- */
 
+static struct vd_modbus_tag tags[REGISTERS];
+
 struct ours {
 	struct vd_modbus_client *client;
 	uint64_t count;
@@ -162,13 +166,35 @@ static void drop_body(const char *output, const char *record_class, cJSON **body
 	*body = vd_json_free(*body);
 }
 
+static struct vd_modbus_transport here(void)
+{
+	return (struct vd_modbus_transport){
+		.type = VD_MODBUS_TCP, .host = "127.0.0.1", .path = "", .port = port
+	};
+}
+
+static double measure_client(void)
+{
+	struct vd_modbus_transport transport = here();
+	struct vd_modbus_request request = { 1, 1000, VD_MODBUS_HOLDING, 0, REGISTERS };
+	struct vd_modbus_client *client;
+	uint16_t words[REGISTERS];
+	uint64_t count = 0, started = vd_clock_mono_us();
+
+	if (vd_modbus_client_new(&transport, -1, &client) < 0 ||
+	    vd_modbus_client_connect(client, 1000) < 0)
+		abort();
+	for (; vd_clock_mono_us() - started < window_us; count++) {
+		if (vd_modbus_client_read(client, &request, words) != 0)
+			abort();
+	}
+	client = vd_modbus_client_free(client);
+	return rate_of(count, started);
+}
+
 static void *poll_for_a_while(void *argument)
 {
-	static const struct vd_modbus_transport form = { .type = VD_MODBUS_TCP,
-							 .host = "127.0.0.1",
-							 .path = "" };
-	struct vd_modbus_transport transport = form;
-	static struct vd_modbus_tag tags[REGISTERS];
+	struct vd_modbus_transport transport = here();
 	struct vd_modbus_device is = { .name = "d",
 				       .max_registers = 125,
 				       .max_bits = 2000,
@@ -180,14 +206,6 @@ static void *poll_for_a_while(void *argument)
 	const struct vd_modbus_poll_events events = { drop_body, NULL };
 	struct vd_modbus_poll_device *device;
 
-	transport.port = port;
-	for (size_t i = 0; i < REGISTERS; i++)
-		tags[i] = (struct vd_modbus_tag){ .name = "t",
-						  .address = (uint16_t)i,
-						  .count = 1,
-						  .interval_ms = 1,
-						  .format = vd_modbus_format_plain(
-							  VD_MODBUS_UINT16, VD_MODBUS_ABCD) };
 	if (vd_modbus_client_new(&transport, -1, &ours->client) < 0 ||
 	    vd_modbus_client_connect(ours->client, 1000) < 0 ||
 	    vd_modbus_poll_device_new(&is, &transport, 0, &device) < 0)
@@ -229,19 +247,29 @@ static double measure_ours(size_t devices)
 
 int main(int argc, char **argv)
 {
-	double raw, lib, us, one, many;
+	double raw, lib, client, us, one, many;
 
 	if (argc > 1)
 		window_us = strtoull(argv[1], NULL, 10) * 1000;
+	vd_log_set_level(VD_WARN);
 	start_server();
+	for (size_t i = 0; i < REGISTERS; i++)
+		tags[i] = (struct vd_modbus_tag){ .name = "t",
+						  .address = (uint16_t)i,
+						  .count = 1,
+						  .interval_ms = 1,
+						  .format = vd_modbus_format_plain(
+							  VD_MODBUS_UINT16, VD_MODBUS_ABCD) };
 	raw = measure_raw();
 	lib = measure_libmodbus();
+	client = measure_client();
 	us = measure_ours(1);
-	(void)printf("125 registers, one connection: raw %.0f/s, libmodbus %.0f/s, vedette %.0f/s "
-		     "(%.0f tags/s)\n",
-		     raw, lib, us, us * REGISTERS);
-	(void)printf("vedette/libmodbus %.2f, libmodbus/raw %.2f, vedette/raw %.2f\n", us / lib,
-		     lib / raw, us / raw);
+	(void)printf("125 registers, one connection: raw %.0f/s, libmodbus %.0f/s, client %.0f/s, "
+		     "polls %.0f/s (%.0f tags/s)\n",
+		     raw, lib, client, us, us * REGISTERS);
+	(void)printf(
+		"libmodbus/raw %.2f, client/libmodbus %.2f, polls/libmodbus %.2f: %.0f ns a tag\n",
+		lib / raw, client / lib, us / lib, (1 / us - 1 / client) * 1e9 / REGISTERS);
 	atomic_store(&turnaround_us, TURNAROUND_US);
 	one = measure_ours(1);
 	many = measure_ours(DEVICES);
