@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/supervise/limits.h"
+#include "agent/supervise/process_limits.h"
 #include "agent/supervise/spawn.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 
 #include "agent/supervise/child.h"
-#include "agent/supervise/limits.h"
+#include "agent/supervise/process_limits.h"
 #include "base/clock.h"
 #include "base/log.h"
 

@@ -478,6 +478,63 @@ static void bad_specs_are_refused_with_a_reason(void **state)
 	}
 }
 
+static void back_off_ends_by_stop_restart_and_remove(void **state)
+{
+	struct world *w = *state;
+	struct vd_module_spec spec = puppet("a", ARGUMENTS("exit-at-once", "1"));
+	struct vd_module_status status;
+
+	spec.policy = VD_RESTART_ALWAYS;
+	spec.back_off_first_ms = 3600000;
+	spec.back_off_limit_ms = 3600000;
+	start(w, &spec);
+	run_until_deaths(w, 2);
+	assert_int_equal(vd_supervisor_status(w->supervisor, "a", &status), 0);
+	assert_int_equal(status.state, VD_STATE_BACKOFF);
+	assert_true(status.retry_in_ms > 3000000);
+	assert_int_equal(vd_supervisor_restart(w->supervisor, "a"), 0);
+	run_until_deaths(w, 4);
+	assert_int_equal(vd_supervisor_stop(w->supervisor, "a"), 0);
+	assert_int_equal(vd_supervisor_status(w->supervisor, "a", &status), 0);
+	assert_int_equal(status.state, VD_STATE_STOPPED);
+	assert_int_equal(vd_supervisor_start(w->supervisor, "a"), 0);
+	run_until_deaths(w, 6);
+	assert_int_equal(vd_supervisor_remove(w->supervisor, "a"), 0);
+	run_until_trail(w, "a:absent");
+}
+
+static void one_put_again_while_it_is_being_removed_stays(void **state)
+{
+	struct world *w = *state;
+	struct vd_module_spec spec = puppet("a", ARGUMENTS("good"));
+
+	start(w, &spec);
+	run_until_trail(w, "a:ready");
+	assert_int_equal(vd_supervisor_remove(w->supervisor, "a"), 0);
+	start(w, &spec);
+	run_until_trail(w, "a:stopping a:stopped a:waiting a:starting a:ready");
+	assert_null(strstr(w->trail, "absent"));
+}
+
+static void one_that_does_not_read_fills_its_queue_and_nothing_else(void **state)
+{
+	struct world *w = *state;
+	struct vd_module_spec spec = puppet("a", ARGUMENTS("silent"));
+	VD_CLEANUP(vd_json_free) cJSON *packet = cJSON_Parse("{\"type\":\"message\"}");
+	struct vd_module_status status;
+	int r = 0;
+
+	start(w, &spec);
+	run_until_trail(w, "a:ready");
+	for (int i = 0; i < 100000 && r == 0; i++)
+		r = vd_supervisor_send(w->supervisor, "a", packet, NULL, 0);
+	assert_int_equal(r, VD_SUPERVISOR_FULL);
+	assert_int_equal(vd_supervisor_status(w->supervisor, "a", &status), 0);
+	assert_int_equal(status.refused_sends, 1);
+	run_until_deaths(w, 1);
+	assert_int_equal(w->death[0].cause, VD_CAUSE_HUNG);
+}
+
 /* --- Hung --- */
 
 static void one_that_is_never_ready_is_killed_at_its_deadline(void **state)
@@ -530,6 +587,33 @@ static void one_that_does_no_due_work_is_hung_though_alive(void **state)
 	run_until_trail(w, "a:failed");
 	assert_int_equal(w->death[0].cause, VD_CAUSE_HUNG);
 	assert_non_null(strstr(w->death[0].text, "work is due"));
+}
+
+static bool has_beaten_again(struct world *w)
+{
+	struct vd_module_status status;
+
+	assert_int_equal(vd_supervisor_status(w->supervisor, "a", &status), 0);
+	return status.packets_in >= w->wanted;
+}
+
+static void an_agent_that_was_late_itself_blames_nobody(void **state)
+{
+	/* Just past the deadline, when only listening first helps; and far past it. */
+	static const useconds_t late_us[] = { 350000, 700000 };
+	struct world *w = *state;
+	struct vd_module_spec spec = puppet("a", ARGUMENTS("good"));
+	struct vd_module_status status;
+
+	start(w, &spec);
+	run_until_trail(w, "a:ready");
+	for (size_t i = 0; i < VD_COUNT(late_us); i++) {
+		(void)usleep(late_us[i]);
+		assert_int_equal(vd_supervisor_status(w->supervisor, "a", &status), 0);
+		w->wanted = (unsigned)status.packets_in + 12;
+		run_until(w, has_beaten_again);
+	}
+	assert_int_equal(w->deaths, 0);
 }
 
 /* --- Protocol --- */
@@ -832,6 +916,10 @@ VD_TEST_MAIN(IN_A_WORLD(a_module_is_started_ready_stopped_and_removed),
 	     IN_A_WORLD(start_while_stopping_starts_again),
 	     IN_A_WORLD(replacing_restarts_only_when_the_process_would_differ),
 	     IN_A_WORLD(bad_specs_are_refused_with_a_reason),
+	     IN_A_WORLD(back_off_ends_by_stop_restart_and_remove),
+	     IN_A_WORLD(one_put_again_while_it_is_being_removed_stays),
+	     IN_A_WORLD(one_that_does_not_read_fills_its_queue_and_nothing_else),
+	     IN_A_WORLD(an_agent_that_was_late_itself_blames_nobody),
 	     IN_A_WORLD(one_that_is_never_ready_is_killed_at_its_deadline),
 	     IN_A_WORLD(one_that_falls_silent_is_killed_and_restarted),
 	     IN_A_WORLD(one_that_is_frozen_by_sigstop_is_restarted),

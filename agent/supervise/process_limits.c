@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/supervise/limits.h"
+#include "agent/supervise/process_limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
