@@ -45,14 +45,20 @@ static double uniform(uint64_t *state, double low, double high)
 	return low + (high - low) * ((double)(next_random(state) >> 11) / 9007199254740992.0);
 }
 
-/* Irwin-Hall of twelve: mean 0, deviation 1, no libm. */
-static double normal(uint64_t *state)
-{
-	double sum = -6.0;
+enum { NORMALS = 1 << 16 };
 
-	for (int i = 0; i < 12; i++)
-		sum += uniform(state, 0.0, 1.0);
-	return sum;
+static float normals[NORMALS]; /* mean 0, deviation 1: drawn once, a pixel picks one */
+
+/* Irwin-Hall of twelve. */
+static void draw_normals(uint64_t *state)
+{
+	for (size_t i = 0; i < NORMALS; i++) {
+		double sum = -6.0;
+
+		for (int n = 0; n < 12; n++)
+			sum += uniform(state, 0.0, 1.0);
+		normals[i] = (float)sum;
+	}
 }
 
 static struct capture draw_capture(const struct options *o, long number,
@@ -111,7 +117,8 @@ static void render(const struct vd_image *part, const struct capture *c, uint64_
 			       py = -sine * dx + cosine * dy + cy;
 			double value = add_defect(c, px, py, sample(part, px, py));
 
-			value = value * c->gain + c->noise * normal(random);
+			value = value * c->gain +
+				c->noise * (double)normals[next_random(random) % NORMALS];
 			vd_image_row(out, y)[x] = (uint8_t)fmin(fmax(value + 0.5, 0.0), 255.0);
 		}
 	}
@@ -137,6 +144,7 @@ static int simulate(const struct options *o, const struct vd_image *part)
 	char path[PATH_MAX];
 	int r = vd_image_shape(&image, part->width, part->height, VD_GREY);
 
+	draw_normals(&random);
 	if (r == 0)
 		r = vd_buf_printf(&truth, "serial,truth,x,y,radius\n");
 	for (long n = 1; r == 0 && n <= o->good + o->mixed; n++) {

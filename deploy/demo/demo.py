@@ -6,6 +6,7 @@ and the Modbus device are simulated."""
 import argparse
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,17 @@ def say(text):
     print(text, flush=True)
 
 
+def read_waiting(stream):
+    """What a child has written by now, without waiting for more."""
+    text = b""
+    while select.select([stream], [], [], 0)[0]:
+        block = os.read(stream.fileno(), 65536)
+        if not block:
+            break
+        text += block
+    return text
+
+
 class Demo:
     def __init__(self, build, folder, seconds):
         self.build = Path(build).resolve()
@@ -46,7 +58,8 @@ class Demo:
         self.failures = []
         self.seen = {}
         self.duplicates = 0
-        self.after = 0
+        self.partial_line = b""
+        self.written = b""
 
     # -- processes
 
@@ -62,14 +75,15 @@ class Demo:
         self.children.append(child)
         return child
 
+    def access(self):
+        return ["--ca", str(self.hub.ca / "ca.pem"), "--connect-to", "127.0.0.1:%d" % self.hub.https_port]
+
+    def environment(self):
+        return dict(os.environ, VEDETTE_HUB_CONNECTION=self.connection)
+
     def vedettectl(self, *arguments):
-        done = subprocess.run([self.program("vedettectl"), "-o", "json", "--ca", str(self.hub.ca / "ca.pem"),
-                               "--connect-to", "127.0.0.1:%d" % self.hub.https_port, *arguments],
-                              env=dict(os.environ, VEDETTE_HUB_CONNECTION=self.connection),
+        return subprocess.run([self.program("vedettectl"), *self.access(), *arguments], env=self.environment(),
                               capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            raise hubstack.Failed("vedettectl %s: %s" % (" ".join(arguments), done.stderr.strip()))
-        return json.loads(done.stdout) if done.stdout.strip() else None
 
     def vedette(self, *arguments):
         done = subprocess.run([self.program("vedette"), "-o", "json", "--socket",
@@ -81,7 +95,7 @@ class Demo:
 
     def prepare(self):
         say("simulating captures of the part (photograph: Debian's opencv-doc, board.jpg)")
-        count = int(self.seconds * PER_SECOND * 2) + 400
+        count = min(int((self.seconds + 60) * PER_SECOND), 600)
         subprocess.run([self.program("vedette-simulate-captures"), "--part", PHOTOGRAPH, "--folder",
                         str(self.folder / "captures"), "--good", str(TAUGHT), "--mixed", str(count)], check=True)
         for row in (self.folder / "captures" / "truth.csv").read_text().splitlines()[1:]:
@@ -94,20 +108,23 @@ class Demo:
             [self.program("vedette-hub"), "--config", str(self.hub.hub_config), "--show-policy", "iothubowner"],
             capture_output=True, text=True, check=True).stdout.strip()
         say("registering %s, starting the Modbus simulator and the agent" % DEVICE)
-        device = self.vedettectl("device", "create", DEVICE)
+        created = self.vedettectl("-o", "json", "device", "create", DEVICE)
+        if created.returncode:
+            raise hubstack.Failed(created.stderr.strip())
+        device = json.loads(created.stdout)
         key = self.folder / "device.key"
         key.write_text(device["authentication"]["symmetricKey"]["primaryKey"])
         key.chmod(0o600)
         self.start_simulator()
         self.start_agent(key)
+        self.follow_verdicts()
 
     def start_simulator(self):
         config = self.folder / "simulator.json"
         config.write_text((HERE / "simulator.json").read_text())
         self.simulator = self.spawn("vedette-modbus-simulator", "--port", "0", "--config", str(config),
-                                    stdout=subprocess.PIPE, text=True)
+                                    stdout=subprocess.PIPE, bufsize=0)
         self.modbus_port = int(self.simulator.stdout.readline().split()[-1])
-        os.set_blocking(self.simulator.stdout.fileno(), False)
 
     def start_agent(self, key):
         config = self.folder / "vedetted.conf"
@@ -127,19 +144,23 @@ class Demo:
 
     # -- what is shown
 
+    def follow_verdicts(self):
+        """What an operator would type; one JSON record a line, as the hub stores them."""
+        self.follower = self.spawn(
+            "vedettectl", "-o", "json", *self.access(), "verdicts", "--device", DEVICE, "--follow",
+            stdout=subprocess.PIPE, bufsize=0, env=self.environment())
+
     def collect(self):
-        """Fetches the verdicts that the hub has and we have not seen."""
-        page = self.vedettectl("verdicts", "--device", DEVICE, "--after", str(self.after), "--limit", "500")
-        for record in page["items"]:
+        lines = (self.partial_line + read_waiting(self.follower.stdout)).split(b"\n")
+        self.partial_line = lines.pop()
+        for record in map(json.loads, filter(None, lines)):
             key = (record["bootId"], record["seq"])
             self.duplicates += key in self.seen
             self.seen[key] = record["body"]
-        self.after = page.get("continuation") or self.after
 
     def row(self):
         status = self.vedette("status") or {}
-        if self.hub.is_running("broker") and self.hub.is_running("hub"):
-            self.collect()
+        self.collect()
         verdicts = [body["verdict"] for body in self.seen.values()]
         waiting = sum(c["records"] for c in status.get("store", {}).get("classes", {}).values())
         modules = status.get("modules", {})
@@ -173,10 +194,7 @@ class Demo:
             self.failures.append(text)
 
     def set_twin(self, *assignments):
-        done = subprocess.run([self.program("vedettectl"), "--ca", str(self.hub.ca / "ca.pem"), "--connect-to",
-                               "127.0.0.1:%d" % self.hub.https_port, "twin", "set", DEVICE, *assignments,
-                               "--wait", "20"], env=dict(os.environ, VEDETTE_HUB_CONNECTION=self.connection),
-                              capture_output=True, text=True, timeout=60)
+        done = self.vedettectl("twin", "set", DEVICE, *assignments, "--wait", "20")
         for text in (done.stdout + done.stderr).strip().splitlines():
             say("   vedettectl: " + text)
         return done.returncode == 0
@@ -200,6 +218,7 @@ class Demo:
         self.step("a bad value is refused whole, with the place and the reason")
         self.check(not self.set_twin("modules.station.parameters.recipes.board.steps.print.minAreaPx=-3"), "refused")
         self.watch(2)
+        self.check(self.set_twin("modules.station.parameters.recipes.board.steps.print.minAreaPx=12"), "taken back")
         self.step("kill -9 of the inspection")
         pid = self.vedette("modules")["modules"]["station"]["pid"]
         os.kill(pid, signal.SIGKILL)
@@ -224,7 +243,7 @@ class Demo:
     # -- the end
 
     def summary(self):
-        self.vedettectl("twin", "set", DEVICE, "modules.cam.status=\"stopped\"", "--wait", "20")
+        self.set_twin("modules.cam.status=stopped")
         end = time.monotonic() + 20
         while time.monotonic() < end and self.vedette("outbox")["store"]["classes"]["verdict"]["records"]:
             time.sleep(0.2)
@@ -246,8 +265,8 @@ class Demo:
         self.check(gate > 0, "the reject gate was switched on %d times over Modbus" % gate)
 
     def gate_writes(self):
-        text = self.simulator.stdout.read() or ""
-        return sum(1 for line in text.splitlines() if "coil" in line and line.rstrip().endswith("1"))
+        self.written += read_waiting(self.simulator.stdout)
+        return sum(1 for line in self.written.decode().splitlines() if line.endswith(" write coil 0 1"))
 
     def close(self):
         for child in reversed(self.children):
