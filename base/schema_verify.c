@@ -174,13 +174,16 @@ static verify_fn *find_keyword(const char *name)
 	return NULL;
 }
 
-/* $ref and oneOf that lead back to themselves before any part of the value is entered. */
-static bool ends_in_place(const struct vd_schema_walk *walk, const cJSON *schema,
+/*
+ * $ref and oneOf that lead back to themselves before any part of the value is entered, or that
+ * branch so much that no check would end.
+ */
+static bool ends_in_place(struct vd_schema_walk *walk, const cJSON *schema,
 			  int depth) /* NOLINT(misc-no-recursion) */
 {
 	const cJSON *form, *target = vd_schema_resolve(walk, vd_json_get(schema, "$ref"));
 
-	if (depth >= VD_SCHEMA_IN_PLACE)
+	if (depth >= VD_SCHEMA_IN_PLACE || !vd_schema_step(walk))
 		return false;
 	if (target && !ends_in_place(walk, target, depth + 1))
 		return false;

@@ -12,7 +12,7 @@ struct vd_schema_walk {
 	int in_place;      /* $ref and oneOf entered without going down in the value */
 };
 
-enum { VD_SCHEMA_STEPS = 1000000, VD_SCHEMA_IN_PLACE = 16 };
+enum { VD_SCHEMA_STEPS = 200000, VD_SCHEMA_IN_PLACE = 16 };
 
 /* Enters schema; false: the steps are used up. */
 bool vd_schema_step(struct vd_schema_walk *walk);

@@ -246,6 +246,27 @@ static void a_schema_that_refers_to_itself_in_place_is_refused_and_ends(void **s
 	assert_int_equal(vd_schema_check(schema, value, NULL), -EINVAL);
 }
 
+/* 12 levels of 4 forms each: 16 million ways, none of them a circle. */
+static void a_schema_that_branches_without_bound_is_refused_and_ends(void **state)
+{
+	VD_CLEANUP(vd_json_free)
+	cJSON *schema = parse("{\"$ref\":\"#/$defs/l0\",\"$defs\":{\"l12\":{}}}");
+	VD_CLEANUP(vd_json_free) cJSON *value = parse("{}");
+	cJSON *defs = cJSON_GetObjectItemCaseSensitive(schema, "$defs");
+	char name[16], reference[32];
+
+	for (int level = 0; level < 12; level++) {
+		(void)snprintf(name, sizeof name, "l%d", level);
+		(void)snprintf(reference, sizeof reference, "#/$defs/l%d", level + 1);
+		cJSON *forms = cJSON_AddArrayToObject(cJSON_AddObjectToObject(defs, name), "oneOf");
+		for (int i = 0; i < 4; i++)
+			(void)vd_json_add_string(cJSON_AddObjectToObject(forms, "x"), "$ref",
+						 reference);
+	}
+	assert_int_equal(vd_schema_verify(schema, NULL), -EINVAL);
+	assert_int_equal(vd_schema_check(schema, value, NULL), -EINVAL);
+}
+
 static void defaults_are_added_at_all_levels(void **state)
 {
 	filled("{\"properties\":{\"a\":{\"default\":1},\"b\":{\"default\":2}}}", "{\"b\":3}",
@@ -335,6 +356,7 @@ VD_TEST_MAIN(cmocka_unit_test(each_type_accepts_its_own_values_only),
 	     cmocka_unit_test(a_reference_is_followed_even_into_itself),
 	     cmocka_unit_test(a_schema_not_understood_whole_is_refused),
 	     cmocka_unit_test(a_schema_that_refers_to_itself_in_place_is_refused_and_ends),
+	     cmocka_unit_test(a_schema_that_branches_without_bound_is_refused_and_ends),
 	     cmocka_unit_test(defaults_are_added_at_all_levels),
 	     cmocka_unit_test(the_form_of_one_of_that_fits_fills),
 	     cmocka_unit_test(a_default_that_grows_for_ever_ends_in_an_error),
