@@ -2,6 +2,7 @@
 #include "twin/hub/http.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -263,7 +264,7 @@ int vd_http_new(struct vd_loop *loop, const char *path, vd_http_fn fn, void *arg
 	http->evhttp = evhttp_new(vd_loop_base(loop));
 	if (!http->evhttp)
 		return -ENOMEM;
-	(void)strncpy(http->path, path, sizeof http->path - 1);
+	(void)snprintf(http->path, sizeof http->path, "%s", path);
 	evhttp_set_max_headers_size(http->evhttp, HEADER_BYTES);
 	evhttp_set_max_body_size(http->evhttp, BODY_BYTES);
 	evhttp_set_timeout(http->evhttp, IDLE_S);
