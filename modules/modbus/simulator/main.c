@@ -192,7 +192,8 @@ static int answer(struct simulator *simulator, modbus_t *modbus, const uint8_t *
 	put_waves(simulator);
 	r = modbus_reply(modbus, bytes, length, simulator->mapping);
 	if (r >= 0 && request->is_write &&
-	    (uint32_t)request->address + request->count <= simulator->scenario->sizes[request->area])
+	    (uint32_t)request->address + request->count <=
+		    simulator->scenario->sizes[request->area])
 		after_write(simulator, request);
 	return r < 0 ? -errno : 0;
 }
