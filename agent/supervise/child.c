@@ -669,12 +669,12 @@ void vd_child_launch(struct vd_child *c)
 		return;
 	}
 	apply_limits(c);
-	/* After the start, for reading the counter takes longer than starting. */
-	c->oom_kills = vd_limits_oom_kills(c->supervisor->cgroup_folder, c->spec->instance);
 	if (c->state == VD_STATE_WAITING)
 		c->settle_by_ms = c->started_ms + c->spec->ready_timeout_ms;
 	arm(c->deadline, c->spec->ready_timeout_ms);
 	vd_child_set_state(c, VD_STATE_STARTING, NULL);
+	/* Last, for reading the counter takes longer than starting a process. */
+	c->oom_kills = vd_limits_oom_kills(c->supervisor->cgroup_folder, c->spec->instance);
 }
 
 static void send_stop(struct vd_child *c)

@@ -56,7 +56,7 @@ struct vd_module_program {
 	 * fault; the old set must still be in force. VD_MODULE_LATER: the author will call
 	 * vd_module_applied or vd_module_refused; parameters that arrive meanwhile wait, and of
 	 * several waiting sets only the newest is handed over. `parameters` may be kept until
-	 * that answer. NULL: changes are refused (the agent then restarts the module).
+	 * that answer. NULL: changes are refused; they take a restart.
 	 */
 	int (*on_parameters)(struct vd_module *module, const cJSON *parameters, void *argument,
 			     struct vd_fault *fault);
