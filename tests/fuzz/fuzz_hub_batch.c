@@ -8,10 +8,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A record that was accepted can be printed behind the hub's own members. */
+/* A record that was accepted is one line of JSON, which can stand behind the members of the hub. */
 static int check(const struct vd_record_row *row, void *argument)
 {
-	if (row->text[0] != '{' || !row->class_name || !row->module || row->seq < 0)
+	VD_CLEANUP(vd_json_free) cJSON *json = NULL;
+
+	if (vd_json_parse(row->text, strlen(row->text), &json, NULL) < 0 || row->text[0] != '{' ||
+	    strchr(row->text, '\n') || !row->class_name || !row->module || row->seq < 0)
 		abort();
 	return 0;
 }

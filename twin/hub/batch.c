@@ -39,6 +39,15 @@ static void find_known(struct vd_message_properties *p)
 		p->message_id = NULL;
 }
 
+/* Percent-encoding can carry any byte, JSON only text. */
+static int check_text(const struct vd_message_properties *p, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_free) char *text = vd_json_text(p->all);
+	VD_CLEANUP(vd_json_free) cJSON *again = NULL;
+
+	return text ? vd_json_parse(text, strlen(text), &again, fault) : -ENOMEM;
+}
+
 int vd_message_properties_read(const char *bag, struct vd_message_properties *ret_properties,
 			       struct vd_fault *fault)
 {
@@ -52,6 +61,8 @@ int vd_message_properties_read(const char *bag, struct vd_message_properties *re
 		r = take_property(&p, key, value);
 	if (r == -EINVAL)
 		vd_fault_set(fault, 400, "", "the property bag is badly encoded");
+	if (r >= 0)
+		r = check_text(&p, fault);
 	if (r < 0)
 		return r;
 	find_known(&p);
@@ -143,6 +154,19 @@ static bool is_class(const char *name)
 	return false;
 }
 
+/* Never deeper than VD_JSON_DEPTH calls: the parser has seen to that. */
+static int depth_of(const cJSON *value)
+{
+	int deepest = 0;
+
+	for (const cJSON *child = value->child; child; child = child->next) {
+		int depth = depth_of(child);
+
+		deepest = depth > deepest ? depth : deepest;
+	}
+	return deepest + (cJSON_IsObject(value) || cJSON_IsArray(value));
+}
+
 static int read_identity(const char *device, const cJSON *record, struct vd_record_row *row,
 			 struct vd_fault *fault)
 {
@@ -178,31 +202,89 @@ static int read_fields(const cJSON *record, struct vd_record_row *row, struct vd
 	return 0;
 }
 
-/* Members that only the hub may add to a record. */
-static void drop_reserved(cJSON *record)
+/*
+ * The elements of an array that the parser has found good, as they were written: numbers keep
+ * their digits, and printing them again would cost more than all the rest.
+ */
+static const char *skip_to_end(const char *at, const char *end)
+{
+	bool is_text = false;
+
+	for (int depth = 0; at < end; at++) {
+		if (is_text) {
+			if (*at == '\\')
+				at++;
+			else
+				is_text = *at != '"';
+		} else if (*at == '"') {
+			is_text = true;
+		} else if (*at == '{' || *at == '[') {
+			depth++;
+		} else if (depth == 0 && (*at == ',' || *at == ']')) {
+			return at;
+		} else if (*at == '}' || *at == ']') {
+			depth--;
+		}
+	}
+	return end;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* *at stands on '[' or ','. */
+static void next_element(const char **at, const char *end, struct vd_buf *out)
+{
+	const char *start = *at < end ? *at + 1 : end, *stop = skip_to_end(start, end);
+
+	*at = stop;
+	while (start < stop && is_space(*start))
+		start++;
+	while (stop > start && is_space(stop[-1]))
+		stop--;
+	vd_buf_clear(out);
+	if (vd_buf_append(out, start, (size_t)(stop - start)) < 0)
+		vd_buf_clear(out); /* printed instead */
+}
+
+/* Members that only the hub may add to a record; and events are lines. */
+static bool must_be_printed(const cJSON *record, const struct vd_buf *text)
+{
+	return text->len == 0 || memchr(text->data, '\n', text->len) ||
+	       memchr(text->data, '\r', text->len) || vd_json_get(record, "id") ||
+	       vd_json_get(record, "receivedTime");
+}
+
+static char *print_record(cJSON *record)
 {
 	cJSON_DeleteItemFromObjectCaseSensitive(record, "id");
 	cJSON_DeleteItemFromObjectCaseSensitive(record, "receivedTime");
+	return vd_json_text(record);
 }
 
-static int read_record(const char *device, int64_t received_ms, cJSON *record, vd_record_fn fn,
-		       void *argument, struct vd_fault *fault)
+static int read_record(const char *device, int64_t received_ms, cJSON *record,
+		       const struct vd_buf *text, vd_record_fn fn, void *argument,
+		       struct vd_fault *fault)
 {
-	VD_CLEANUP(vd_free) char *text = NULL;
+	VD_CLEANUP(vd_free) char *printed = NULL;
 	struct vd_record_row row = { .device = device, .received_ms = received_ms };
 	int r = cJSON_IsObject(record) ? 0 : bad(fault, "", "is not an object");
 
+	if (r == 0 && depth_of(record) > VD_RECORD_DEPTH)
+		r = bad(fault, "", "is too deep");
 	if (r == 0)
 		r = read_identity(device, record, &row, fault);
 	if (r == 0)
 		r = read_fields(record, &row, fault);
 	if (r < 0)
 		return r;
-	drop_reserved(record);
-	text = vd_json_text(record);
-	if (!text)
+	row.text = text->data;
+	if (must_be_printed(record, text))
+		row.text = printed = print_record(record);
+	if (!row.text)
 		return -ENOMEM;
-	row.text = text;
 	r = fn(&row, argument);
 	return r < 0 ? r : 0;
 }
@@ -211,6 +293,8 @@ int vd_batch_read(const char *device, int64_t received_ms, const char *payload, 
 		  vd_record_fn fn, void *argument, int *ret_bad, struct vd_fault *fault)
 {
 	VD_CLEANUP(vd_json_free) cJSON *list = NULL;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
+	const char *end = payload + len;
 	cJSON *record;
 	int r = vd_json_parse(payload, len, &list, fault), index = 0;
 
@@ -219,11 +303,13 @@ int vd_batch_read(const char *device, int64_t received_ms, const char *payload, 
 		r = refuse(fault, "a batch is a JSON array");
 	if (r < 0)
 		return r;
+	payload = memchr(payload, '[', len);
 	cJSON_ArrayForEach(record, list)
 	{
 		struct vd_fault why = { 0 };
 
-		r = read_record(device, received_ms, record, fn, argument, &why);
+		next_element(&payload, end, &text);
+		r = read_record(device, received_ms, record, &text, fn, argument, &why);
 		if (r == -EINVAL && (*ret_bad)++ == 0 && fault) {
 			*fault = why;
 			vd_fault_under_index(fault, index);
@@ -254,7 +340,7 @@ static int add_body(cJSON *record, const char *payload, size_t len)
 
 	if (len == 0)
 		return cJSON_AddNullToObject(record, "body") ? 0 : -ENOMEM;
-	if (vd_json_parse(payload, len, &json, NULL) == 0)
+	if (vd_json_parse(payload, len, &json, NULL) == 0 && depth_of(json) < VD_RECORD_DEPTH)
 		return vd_json_add_take(record, "body", &json) ? 0 : -ENOMEM;
 	if (is_ascii_text(payload, len)) {
 		if (vd_buf_append(&text, payload, len) < 0)

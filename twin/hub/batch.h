@@ -12,7 +12,10 @@
  * Telemetry messages taken apart into rows, with no database in sight: bytes from devices.
  * What is wrong is said in fault; -ENOMEM and what fn returned pass through.
  */
-enum { VD_BATCH_BYTES = 8 << 20 }; /* of one batch, decompressed */
+enum {
+	VD_BATCH_BYTES = 8 << 20, /* of one batch, decompressed */
+	VD_RECORD_DEPTH = 24,     /* of one record: pages of them must stay below VD_JSON_DEPTH */
+};
 
 /* What a message's property bag says. The texts live in buf. */
 struct vd_message_properties {

@@ -98,7 +98,35 @@ static void a_property_bag_is_read_in_every_spelling(void **state)
 	assert_true(cJSON_IsNull(vd_json_get(p.all, "bare")));
 }
 
+static int append_text(const struct vd_record_row *row, void *argument)
+{
+	return vd_buf_printf(argument, "%s\n", row->text);
+}
+
+static void a_record_keeps_the_text_that_its_device_wrote(void **state)
+{
+	static const char batch[] =
+		" [ "
+		"{\"bootId\":\"b\",\"seq\":1,\"class\":\"event\",\"body\":{\"x\":0.10,\"t\":\"],{"
+		"\\\"\"}} "
+		",17,{\"seq\":2,\"bootId\":\"b\",\"class\":\"raw\",\"id\":9,\"receivedTime\":"
+		"\"never\"}"
+		",{\"bootId\":\"b\",\n\"seq\":3,\"class\":\"raw\",\"a\":[[1],[2]]}]";
+	VD_CLEANUP(vd_buf_fini) struct vd_buf all = { 0 };
+	int bad = 0;
+
+	assert_int_equal(
+		vd_batch_read("d1", 1, batch, sizeof batch - 1, append_text, &all, &bad, NULL), 0);
+	assert_int_equal(bad, 1);
+	assert_string_equal(all.data,
+			    "{\"bootId\":\"b\",\"seq\":1,\"class\":\"event\","
+			    "\"body\":{\"x\":0.10,\"t\":\"],{\\\"\"}}\n"
+			    "{\"seq\":2,\"bootId\":\"b\",\"class\":\"raw\"}\n"
+			    "{\"bootId\":\"b\",\"seq\":3,\"class\":\"raw\",\"a\":[[1],[2]]}\n");
+}
+
 VD_TEST_MAIN(cmocka_unit_test(each_topic_of_the_broker_is_understood),
 	     cmocka_unit_test(anything_else_is_refused),
 	     cmocka_unit_test(a_compressed_batch_is_unpacked_up_to_its_limit),
+	     cmocka_unit_test(a_record_keeps_the_text_that_its_device_wrote),
 	     cmocka_unit_test(a_property_bag_is_read_in_every_spelling))
