@@ -110,7 +110,7 @@ struct vd_writer {
 	struct vd_db *db; /* NULL: could not be opened yet */
 	struct vd_packer *packer;
 	struct vd_ledger ledger;
-	struct vd_buf raw, packed, spare;
+	struct vd_buf raw, packed, spare, stored;
 	struct vd_queue held[VD_CLASSES]; /* being written */
 	struct vd_queue finished;         /* answers, to be posted */
 	struct vd_document *documents, **documents_end;
@@ -120,9 +120,10 @@ struct vd_writer {
 	uint64_t hints[VD_CLASSES]
 		      [2]; /* rows up to here are gone or claimed: backlog (or all), live */
 	uint64_t oldest_clock[VD_CLASSES]; /* of the oldest row; 0: none */
-	uint64_t next_id;                  /* of a batch */
-	uint64_t boundary;                 /* rows up to here are backlog */
-	uint64_t retry_ms;                 /* after a failure, not before; 0: sound */
+	uint64_t gone[VD_CLASSES]; /* records delivered and evicted when that was looked up */
+	uint64_t next_id;          /* of a batch */
+	uint64_t boundary;         /* rows up to here are backlog */
+	uint64_t retry_ms;         /* after a failure, not before; 0: sound */
 	uint64_t next_expiry_ms;
 	bool is_loaded; /* the figures of the file were read once */
 	bool needs_adoption;

@@ -148,6 +148,9 @@ static int gather(struct vd_store *store, struct vd_row *row, uint64_t upto, str
 
 	memcpy(boot_id, row->boot_id, sizeof boot_id);
 	vd_buf_clear(&w->raw);
+	vd_buf_clear(&w->stored);
+	if (vd_buf_append(&w->stored, row->data, row->len) < 0)
+		return -ENOMEM;
 	while (r == 1) {
 		uint64_t after = row->last;
 
@@ -197,7 +200,9 @@ static int pack_shipment(struct vd_store *store, const struct vd_claim *claim, c
 	struct vd_writer *w = &store->writer;
 	const struct vd_buf *payload = &w->raw;
 
-	if (!store->send_plain) {
+	if (!store->send_plain && claim->rows + claim->tombstone_rows == 1) {
+		payload = &w->stored; /* as it lies on the disk */
+	} else if (!store->send_plain) {
 		if (vd_batch_pack(w->packer, w->raw.data, w->raw.len, &w->packed) < 0)
 			return -ENOMEM;
 		payload = &w->packed;

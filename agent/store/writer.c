@@ -551,6 +551,7 @@ static void post_documents(struct vd_store *store)
 static void post(struct vd_store *store)
 {
 	struct vd_writer *w = &store->writer;
+	bool has_answers = w->finished.head;
 
 	(void)pthread_mutex_lock(&store->lock);
 	for (struct vd_entry *e = w->finished.head; e; e = e->next) {
@@ -563,21 +564,28 @@ static void post(struct vd_store *store)
 	vd_queue_append(&store->done, &w->finished);
 	store->tally = w->ledger.tally;
 	memcpy(store->oldest_clock, w->oldest_clock, sizeof store->oldest_clock);
-	vd_store_news(store);
+	if (has_answers || store->documents_done)
+		vd_store_news(store);
 	(void)pthread_mutex_unlock(&store->lock);
 }
 
+/* Looked up only when the oldest may have gone, or the first has come. */
 static void find_oldest(struct vd_store *store)
 {
 	struct vd_writer *w = &store->writer;
 
 	for (int class = 0; class < VD_CLASSES; class ++) {
+		uint64_t gone =
+			w->ledger.tally.of[class].delivered + w->ledger.tally.of[class].evicted;
+		bool has_rows = w->ledger.tally.of[class].rows > 0;
 		struct vd_row row;
 
+		if (has_rows && w->oldest_clock[class] && gone == w->gone[class])
+			continue;
+		w->gone[class] = gone;
 		w->oldest_clock[class] = 0;
-		if (w->ledger.tally.of[class].rows &&
-		    vd_db_next(w->db, (enum vd_class) class, 0, UINT64_MAX, VD_ROW_RECORDS, &row) ==
-			    1)
+		if (has_rows && vd_db_next(w->db, (enum vd_class) class, 0, UINT64_MAX,
+					   VD_ROW_RECORDS, &row) == 1)
 			w->oldest_clock[class] = row.clock_ms;
 	}
 }
@@ -659,6 +667,7 @@ static int commit_and_load(struct vd_store *store, bool commits, char *error, si
 	struct vd_writer *w = &store->writer;
 	int r = commits || !w->db ? commit_group(store, error, error_size) : 0;
 
+	post(store); /* nobody waits for the loading below */
 	if (r == 0 && (r = vd_reader_fill(store)) < 0)
 		(void)snprintf(error, error_size, "%s",
 			       r == -ENOMEM ? "out of memory" : vd_db_error(w->db));
@@ -680,7 +689,6 @@ static void attempt(struct vd_store *store, bool commits)
 	if (r < 0 && !*error)
 		(void)snprintf(error, sizeof error, "%s", strerrordesc_np(-r));
 	set_degraded(store, r < 0 ? error : "");
-	post(store);
 }
 
 /* --- the thread --- */
@@ -764,6 +772,7 @@ void vd_writer_fini(struct vd_store *store)
 	vd_buf_fini(&w->raw);
 	vd_buf_fini(&w->packed);
 	vd_buf_fini(&w->spare);
+	vd_buf_fini(&w->stored);
 	for (int class = 0; class < VD_CLASSES; class ++)
 		while ((e = vd_queue_pop(&w->held[class])))
 			vd_entry_free(e);

@@ -35,6 +35,7 @@ struct ledger {
 	uint64_t seq[RECORDS];
 	unsigned char at_hub[RECORDS];
 	uint64_t last_verdict_seq;
+	unsigned sent;
 	unsigned stored, duplicates, disordered;
 };
 
@@ -166,6 +167,7 @@ static void take_note(struct ledger *l, const struct note *note)
 {
 	assert_true(note->n < RECORDS);
 	if (note->type == NOTE_AT_HUB) {
+		l->sent++;
 		mark_at_hub(l, note->n, note->seq, note->n % 3 ? VD_VERDICT : VD_TELEMETRY);
 		return;
 	}
@@ -273,8 +275,9 @@ static void every_stored_record_is_there_once_and_in_order(void **state)
 	drain(folder, l);
 	for (unsigned n = 0; n < RECORDS; n++)
 		lost += l->is_stored[n] && !l->at_hub[n];
-	print_message("%u stored, %u lost, %u sent twice with the same id, %u out of order\n",
-		      l->stored, lost, l->duplicates, l->disordered);
+	print_message("%u stored, %u sent before a kill, %u lost, %u sent twice with the same id, "
+		      "%u out of order\n",
+		      l->stored, l->sent, lost, l->duplicates, l->disordered);
 	assert_true(l->stored > 500);
 	assert_int_equal(lost, 0);
 	assert_int_equal(l->disordered, 0);
