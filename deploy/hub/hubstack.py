@@ -5,6 +5,7 @@ Used by run-hub and by the tests' harness. Everything listens on one address, lo
 asked otherwise; every process is a child, and is ended by its pid.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -139,7 +140,7 @@ class HubStack:
             self.children[part] = subprocess.Popen(
                 self.command(part), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self.environment(part), start_new_session=True,
-                preexec_fn=raise_file_limit)
+                preexec_fn=in_child)
         self.wait(part, timeout)
 
     def wait(self, part, timeout=20):
@@ -222,7 +223,14 @@ class HubStack:
             raise failed
 
 
-def raise_file_limit():
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def in_child():
+    """Ends with us, also when we are killed; one descriptor a device is not too many. Start
+    parts from a thread that stays: the kernel means the thread by "us"."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

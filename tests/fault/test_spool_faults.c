@@ -73,6 +73,41 @@ int ftruncate(int fd, off_t len)
 
 static char folder[64];
 
+/* A writer that goes on between two looks of the reader: at the look so many from now. */
+static struct {
+	long countdown;
+	const char *path;
+	const void *text;
+	size_t len;
+} meanwhile;
+
+static void go_on_writing(void)
+{
+	int fd = open(meanwhile.path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	if (fd < 0 || syscall(SYS_write, fd, meanwhile.text, meanwhile.len) < 0)
+		abort();
+	(void)close(fd);
+}
+
+static void count_look(void)
+{
+	if (meanwhile.countdown > 0 && --meanwhile.countdown == 0)
+		go_on_writing();
+}
+
+int fstat(int fd, struct stat *st)
+{
+	count_look();
+	return fstatat(fd, "", st, AT_EMPTY_PATH);
+}
+
+ssize_t pread(int fd, void *to, size_t len, off_t offset)
+{
+	count_look();
+	return syscall(SYS_pread64, fd, to, len, offset);
+}
+
 static int set_up(void **state)
 {
 	countdown = 0;
@@ -100,7 +135,7 @@ static int tear_down(void **state)
 	return rmdir(folder);
 }
 
-enum { RECORDS = 12 };
+enum { RECORDS = 12, IN_FIRST_SEGMENT = 5 };
 
 /* Appends records 0 … 11, in two runs of the broker; accepted[i]: it said so. */
 static void append_all(bool accepted[static RECORDS])
@@ -182,6 +217,77 @@ static void accepted_records_survive_a_disk_that_died(void **state)
 	fail_everywhere(FAIL_FROM_THEN_ON);
 }
 
+/* The first segment that append_all fills, and its bytes. */
+static size_t make_segment(char path[static 128], uint8_t bytes[static 512])
+{
+	VD_CLEANUP(vd_free) uint64_t *numbers = NULL;
+	bool accepted[RECORDS] = { false };
+	size_t count = 0, len;
+	char name[VD_SEGMENT_NAME];
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	append_all(accepted);
+	assert_int_equal(vd_segment_list(fd, &numbers, &count), 0);
+	(void)close(fd);
+	(void)snprintf(path, 128, "%s/%s", folder, vd_segment_name(numbers[0], name));
+	for (size_t i = 1; i < count; i++) {
+		char other[128];
+
+		(void)snprintf(other, sizeof other, "%s/%s", folder,
+			       vd_segment_name(numbers[i], name));
+		(void)unlink(other);
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = (size_t)syscall(SYS_pread64, fd, bytes, 512, 0);
+	(void)close(fd);
+	return len;
+}
+
+static void read_while_written(const char *path, const uint8_t *bytes, size_t len, size_t cut,
+			       long when)
+{
+	VD_CLEANUP(vd_spool_reader_free) struct vd_spool_reader *reader = NULL;
+	struct vd_spool_position after;
+	struct vd_spool_record record;
+	int r, fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	assert_int_equal(syscall(SYS_write, fd, bytes, cut), cut);
+	(void)close(fd);
+	meanwhile.path = path;
+	meanwhile.text = bytes + cut;
+	meanwhile.len = len - cut;
+	meanwhile.countdown = when;
+	assert_int_equal(vd_spool_reader_new(folder, (struct vd_spool_position){ 0 }, &reader), 0);
+	for (int i = 0; i < IN_FIRST_SEGMENT; i++) {
+		for (int looks = 0; (r = vd_spool_next(reader, &record, &after)) == VD_SPOOL_END;
+		     looks++) {
+			assert_true(looks < 3);
+			if (meanwhile.countdown > 0)
+				go_on_writing();
+			meanwhile.countdown = 0;
+		}
+		assert_int_equal(r, 0);
+		assert_memory_equal(record.payload, &i, sizeof i);
+	}
+	assert_int_equal(vd_spool_damaged_bytes(reader), 0);
+	meanwhile.countdown = 0;
+}
+
+static void a_record_finished_between_two_looks_is_no_damage(void **state)
+{
+	uint8_t bytes[512];
+	size_t len;
+	char path[128];
+
+	len = make_segment(path, bytes);
+	assert_int_equal(len,
+			 VD_SEGMENT_HEAD + IN_FIRST_SEGMENT * (VD_FRAME_HEAD + VD_BODY_HEAD + 10));
+	for (size_t cut = 1; cut < len; cut += 3) {
+		for (long when = 1; when < 16; when++)
+			read_while_written(path, bytes, len, cut, when);
+	}
+}
+
 static void put(struct vd_identities_writer *writer, const char *id)
 {
 	struct vd_identity identity = { .id = id, .enabled = true };
@@ -235,4 +341,5 @@ static void a_failed_flush_of_identities_is_repeated_whole(void **state)
 VD_TEST_MAIN(TEST(accepted_records_survive_one_failed_call),
 	     TEST(accepted_records_survive_one_write_cut_short),
 	     TEST(accepted_records_survive_a_disk_that_died),
+	     TEST(a_record_finished_between_two_looks_is_no_damage),
 	     TEST(a_failed_flush_of_identities_is_repeated_whole))

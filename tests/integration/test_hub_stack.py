@@ -76,6 +76,12 @@ class ExactlyOnce(HubTest):
                 return numbers
             after = page["continuation"]
 
+    def explain(self, numbers, count):
+        missing = sorted(set(range(count)) - set(numbers))
+        spool = [p.name + f" {p.stat().st_size}" for p in sorted(self.cloud.spool.iterdir())]
+        return (f"{len(numbers)} of {count}, missing {missing[:5]}…{missing[-5:]}, spool {spool}\n"
+                + "\n".join(self.cloud.log_tail(part, 40) for part in ("broker", "hub")))
+
     def test_hub_and_broker_killed_at_random(self):
         key = self.cloud.create_device("counter")
         sender = Sender(self.cloud, "counter", key)
@@ -93,7 +99,7 @@ class ExactlyOnce(HubTest):
         count, end = sender.acknowledged, time.monotonic() + 30
         self.assertGreater(count, self.KILLS)
         while len(numbers := self.stored("counter")) < count:
-            self.assertLess(time.monotonic(), end, f"{len(numbers)} of {count}")
+            self.assertLess(time.monotonic(), end, self.explain(numbers, count))
             time.sleep(0.2)
         # The last one may have been stored without its acknowledgement having arrived.
         self.assertEqual(numbers, list(range(max(count, len(numbers)))))

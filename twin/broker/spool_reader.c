@@ -138,46 +138,46 @@ static int read_here(struct vd_spool_reader *reader, struct vd_spool_record *ret
 	return r;
 }
 
-/*
- * Passes over what is no frame: to the next whole frame of this segment, or to the next segment.
- * In a segment that is still written only if a whole frame follows.
- */
-static int pass_damage(struct vd_spool_reader *reader, int finished)
+/* Passes over the damage between here and next. */
+static int skip_to(struct vd_spool_reader *reader, uint64_t next)
 {
-	uint64_t next = 0;
-	struct stat st;
-	int r;
-
-	if (fstat(reader->fd, &st) < 0)
-		return -errno;
-	if (reader->at.offset >= (uint64_t)st.st_size)
-		return finished ? open_from(reader, reader->at.segment + 1) : VD_SPOOL_END;
-	r = vd_segment_resync(reader->fd, reader->at.offset + 1, &next);
-	if (r < 0)
-		return r;
-	if (next < (uint64_t)st.st_size) {
-		reader->damaged += next - reader->at.offset;
-		reader->at.offset = next;
-		return 0;
-	}
-	if (!finished)
-		return VD_SPOOL_END;
-	reader->damaged += (uint64_t)st.st_size - reader->at.offset;
-	return open_from(reader, reader->at.segment + 1);
+	reader->damaged += next - reader->at.offset;
+	reader->at.offset = next;
+	return -EAGAIN;
 }
 
-/* What is no frame here? Looks twice, since the writer may have finished in between. */
+/*
+ * There was no whole frame here. Damage, or not written yet? Evidence comes first: a newer
+ * segment, or a whole frame behind this place, is younger than what stands here. Then this place
+ * is looked at again, since the writer may have finished it in between; only what is still no frame is
+ * damage. -EAGAIN: something was passed over, go on reading.
+ */
 static int go_on(struct vd_spool_reader *reader, struct vd_spool_record *ret_record)
 {
 	int finished = is_finished(reader);
+	uint64_t next, size;
+	struct stat st;
 	int r;
 
 	if (finished < 0)
 		return finished;
-	r = read_here(reader, ret_record);
-	if (r != -EBADMSG)
-		return r;
-	r = pass_damage(reader, finished);
+	if (fstat(reader->fd, &st) < 0)
+		return -errno;
+	size = (uint64_t)st.st_size;
+	if (reader->at.offset < size) {
+		r = vd_segment_resync(reader->fd, reader->at.offset + 1, &next);
+		if (r == 0)
+			r = read_here(reader, ret_record);
+		if (r != -EBADMSG)
+			return r;
+		if (next < size)
+			return skip_to(reader, next);
+	}
+	if (!finished)
+		return VD_SPOOL_END;
+	if (reader->at.offset < size)
+		(void)skip_to(reader, size);
+	r = open_from(reader, reader->at.segment + 1);
 	return r == 0 ? -EAGAIN : r;
 }
 
