@@ -96,7 +96,7 @@ extern const struct vd_store_handlers vd_agent_store_handlers;
 void vd_agent_pump(struct vd_agent *agent);
 
 /* report.c */
-enum vd_urgency { VD_REPORT_SOON, VD_REPORT_LAZILY };
+enum vd_urgency { VD_REPORT_SOON, VD_REPORT_SHORTLY, VD_REPORT_LAZILY };
 void vd_agent_report(struct vd_agent *agent, enum vd_urgency urgency);
 void vd_agent_report_now(void *agent); /* the report timer's callback */
 cJSON *vd_agent_reported_document(struct vd_agent *agent);

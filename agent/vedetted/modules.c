@@ -57,8 +57,8 @@ void vd_agent_stored(struct vd_agent *a, uint64_t token, uint64_t seq,
 		return;
 	found = *p;
 	*p = found->next;
-	vd_log(VD_DEBUG, refusal ? "publish.refused" : "publish.stored", "module=%s id=%.0f seq=%llu",
-	       found->instance, found->id, (unsigned long long)seq);
+	vd_log(VD_DEBUG, refusal ? "publish.refused" : "publish.stored",
+	       "module=%s id=%.0f seq=%llu", found->instance, found->id, (unsigned long long)seq);
 	if (starts_of(a, found->instance) == found->starts)
 		answer_publication(a, found->instance, found->id, seq,
 				   refusal ? refusal->text : NULL);

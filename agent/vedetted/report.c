@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 
-enum { REPORTED_LINES = 4, REPORTED_LINE_BYTES = 160 };
+enum { REPORTED_LINES = 4, REPORTED_LINE_BYTES = 160, SHORTLY_MS = 100 };
 
 static bool add_time(cJSON *object, const char *key, int64_t wall_ms)
 {
@@ -220,7 +220,7 @@ void vd_agent_report(struct vd_agent *a, enum vd_urgency urgency)
 	if (urgency == VD_REPORT_SOON)
 		arm(a, 0);
 	else if (!vd_timer_is_armed(a->report_timer))
-		arm(a, interval_ms(a));
+		arm(a, urgency == VD_REPORT_SHORTLY ? SHORTLY_MS : interval_ms(a));
 }
 
 void vd_agent_report_now(void *agent)

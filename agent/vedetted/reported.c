@@ -6,18 +6,22 @@
 
 #include "twin/document/merge.h"
 
+enum { CREDIT_LIMIT_MS = VD_REPORTED_BURST * VD_REPORTED_GAP_MS };
+
 struct vd_reported {
-	cJSON *known;     /* NULL: unknown */
-	cJSON *under_way; /* what known becomes when the patch is confirmed */
-	uint64_t id;      /* of the patch under way, or the last one */
-	uint64_t sent_ms;
-	bool has_sent;
+	cJSON *known;                     /* NULL: unknown */
+	cJSON *under_way;                 /* what known becomes when the patch is confirmed */
+	uint64_t id;                      /* of the patch under way, or the last one */
+	uint64_t credit_ms, credit_at_ms; /* a patch costs VD_REPORTED_GAP_MS, time gives it back */
 };
 
 int vd_reported_new(struct vd_reported **ret_reported)
 {
 	*ret_reported = calloc(1, sizeof **ret_reported);
-	return *ret_reported ? 0 : -ENOMEM;
+	if (!*ret_reported)
+		return -ENOMEM;
+	(*ret_reported)->credit_ms = CREDIT_LIMIT_MS;
+	return 0;
 }
 
 struct vd_reported *vd_reported_free(struct vd_reported *r)
@@ -54,6 +58,14 @@ bool vd_reported_is_known(const struct vd_reported *r)
 	return r->known != NULL;
 }
 
+static void earn(struct vd_reported *r, uint64_t now_ms)
+{
+	uint64_t earned = r->credit_ms + (now_ms - r->credit_at_ms);
+
+	r->credit_ms = earned < CREDIT_LIMIT_MS ? earned : CREDIT_LIMIT_MS;
+	r->credit_at_ms = now_ms;
+}
+
 static int cut_patch(const cJSON *known, const cJSON *wanted, char **ret_patch)
 {
 	VD_CLEANUP(vd_json_free) cJSON *patch = NULL;
@@ -76,8 +88,9 @@ int vd_reported_next(struct vd_reported *r, uint64_t now_ms, const cJSON *wanted
 	*ret_wait_ms = 0;
 	if (!r->known || r->under_way)
 		return VD_REPORTED_WAIT;
-	if (r->has_sent && now_ms - r->sent_ms < VD_REPORTED_GAP_MS) {
-		*ret_wait_ms = VD_REPORTED_GAP_MS - (now_ms - r->sent_ms);
+	earn(r, now_ms);
+	if (r->credit_ms < VD_REPORTED_GAP_MS) {
+		*ret_wait_ms = VD_REPORTED_GAP_MS - r->credit_ms;
 		return VD_REPORTED_WAIT;
 	}
 	copy = cJSON_Duplicate(wanted, 1);
@@ -87,8 +100,7 @@ int vd_reported_next(struct vd_reported *r, uint64_t now_ms, const cJSON *wanted
 	if (result != 0)
 		return result;
 	r->under_way = VD_TAKE(copy);
-	r->has_sent = true;
-	r->sent_ms = now_ms;
+	r->credit_ms -= VD_REPORTED_GAP_MS;
 	*ret_id = ++r->id;
 	return 0;
 }

@@ -14,7 +14,8 @@
  */
 struct vd_reported;
 
-enum { VD_REPORTED_GAP_MS = 250 }; /* between two patches */
+/* Four patches a second in the long run, of which a few may come at once. */
+enum { VD_REPORTED_GAP_MS = 250, VD_REPORTED_BURST = 4 };
 
 VD_MUST int vd_reported_new(struct vd_reported **ret_reported);
 struct vd_reported *vd_reported_free(struct vd_reported *reported);
@@ -26,8 +27,7 @@ bool vd_reported_is_known(const struct vd_reported *reported);
 
 enum {
 	VD_REPORTED_NOTHING = 1, /* the hub holds wanted already */
-	VD_REPORTED_WAIT =
-		2, /* a patch is under way, the last one is too recent, or nothing is known */
+	VD_REPORTED_WAIT = 2, /* a patch is under way, too many came lately, or nothing is known */
 };
 
 /*

@@ -326,9 +326,10 @@ void vd_agent_module_answered(struct vd_agent *a, struct vd_instance *instance)
 	bool was_awaited = instance->is_awaited;
 
 	instance->is_awaited = false;
-	vd_agent_report(a, VD_REPORT_SOON);
-	if (!was_awaited || !a->candidate)
+	if (!was_awaited || !a->candidate) {
+		vd_agent_report(a, VD_REPORT_SOON);
 		return;
+	}
 	if (instance->acknowledgement.code == 400)
 		revert(a, instance->id, &instance->acknowledgement);
 	else
@@ -399,7 +400,8 @@ static void settle_latest(struct vd_agent *a)
 	}
 	if (is_awaiting(a) && vd_timer_arm(a->settle_timer, ANSWER_TIMEOUT_MS) < 0)
 		vd_agent_settle_timeout(a);
-	vd_agent_report(a, VD_REPORT_SOON);
+	/* The outcome mostly follows within milliseconds: one report tells of both. */
+	vd_agent_report(a, VD_REPORT_SHORTLY);
 	continue_settling(a);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/vedetted/reported.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,14 +75,19 @@ static void one_patch_is_under_way_at_most_and_the_next_builds_on_it(void **stat
 	vd_reported_free(r);
 }
 
-static void two_patches_keep_a_distance(void **state)
+static void a_few_patches_may_come_at_once_and_then_they_keep_a_distance(void **state)
 {
 	struct vd_reported *r = known("{}");
-	uint64_t id = expect_next(r, 1000, "{\"a\":1}", 0, NULL, 0);
+	char wanted[32];
 
-	assert_int_equal(vd_reported_answered(r, id, 204), 0);
-	(void)expect_next(r, 1100, "{\"a\":2}", VD_REPORTED_WAIT, NULL, VD_REPORTED_GAP_MS - 100);
-	(void)expect_next(r, 1000 + VD_REPORTED_GAP_MS, "{\"a\":2}", 0, "{\"a\":2}", 0);
+	for (int i = 0; i < VD_REPORTED_BURST; i++) {
+		(void)snprintf(wanted, sizeof wanted, "{\"a\":%d}", i);
+		assert_int_equal(
+			vd_reported_answered(r, expect_next(r, 1000, wanted, 0, wanted, 0), 204),
+			0);
+	}
+	(void)expect_next(r, 1100, "{\"a\":9}", VD_REPORTED_WAIT, NULL, VD_REPORTED_GAP_MS - 100);
+	(void)expect_next(r, 1000 + VD_REPORTED_GAP_MS, "{\"a\":9}", 0, "{\"a\":9}", 0);
 	vd_reported_free(r);
 }
 
@@ -103,5 +109,5 @@ VD_TEST_MAIN(
 	cmocka_unit_test(nothing_is_sent_before_the_hub_told_what_it_holds),
 	cmocka_unit_test(only_the_difference_is_sent_with_nulls_for_what_went),
 	cmocka_unit_test(one_patch_is_under_way_at_most_and_the_next_builds_on_it),
-	cmocka_unit_test(two_patches_keep_a_distance),
+	cmocka_unit_test(a_few_patches_may_come_at_once_and_then_they_keep_a_distance),
 	cmocka_unit_test(a_refused_patch_makes_the_hub_unknown_and_a_late_answer_changes_nothing))
