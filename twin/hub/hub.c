@@ -23,7 +23,7 @@
 #include "twin/hub/store.h"
 #include "twin/hub/twins.h"
 
-enum { CHORE_MS = 30000, EXPIRE_ROWS = 2000, EXPIRE_AGAIN_MS = 20 };
+enum { CHORE_MS = 30000, EXPIRE_ROWS = 2000, SHRINK_PAGES = 1000, EXPIRE_AGAIN_MS = 20 };
 
 struct vd_hub {
 	const struct vd_config *config;
@@ -151,8 +151,10 @@ static int expire(struct vd_hub *hub)
 	if (days == 0)
 		return 0;
 	count = vd_store_expire(hub->store, vd_clock_wall_ms() - days * 86400000, EXPIRE_ROWS);
-	if (count > 0)
+	if (count > 0) {
 		vd_log(VD_INFO, "telemetry.expired", "rows=%d", count);
+		(void)!vd_store_shrink(hub->store, SHRINK_PAGES);
+	}
 	return count;
 }
 

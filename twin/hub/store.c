@@ -188,6 +188,14 @@ void vd_store_rollback(struct vd_store *s)
 	s->in_transaction = false;
 }
 
+int vd_store_shrink(struct vd_store *s, int pages)
+{
+	char pragma[64];
+
+	(void)snprintf(pragma, sizeof pragma, "PRAGMA incremental_vacuum(%d)", pages);
+	return execute(s, pragma);
+}
+
 static int schema_version(struct vd_store *s, int *ret_version)
 {
 	sqlite3_stmt *statement = NULL;

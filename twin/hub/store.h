@@ -160,6 +160,8 @@ VD_MUST int vd_store_record_counts(struct vd_store *store, const char *device, v
 VD_MUST int vd_store_record_last_id(struct vd_store *store, int64_t *ret_id);
 /* Deletes up to limit records and dead letters received before; the number deleted, or <0. */
 VD_MUST int vd_store_expire(struct vd_store *store, int64_t before_ms, int limit);
+/* Gives up to pages of what was deleted back to the file system. */
+VD_MUST int vd_store_shrink(struct vd_store *store, int pages);
 
 struct vd_dead_letter {
 	struct vd_name name;

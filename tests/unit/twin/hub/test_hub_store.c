@@ -202,6 +202,36 @@ static void counts_survive_the_rows_that_expire(void **state)
 	assert_int_equal(sums[1], 1);
 }
 
+static int free_pages(struct fixture *f)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *q = NULL;
+	int pages;
+
+	assert_int_equal(sqlite3_open(f->database, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA freelist_count", -1, &q, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	pages = sqlite3_column_int(q, 0);
+	(void)sqlite3_finalize(q);
+	(void)sqlite3_close(db);
+	return pages;
+}
+
+static void what_expired_is_given_back_to_the_disk(void **state)
+{
+	struct fixture *f = *state;
+	char payload[3000];
+
+	(void)memset(payload, 'x', sizeof payload - 1);
+	payload[sizeof payload - 1] = '\0';
+	for (int i = 0; i < 50; i++)
+		take(f, "", payload);
+	assert_int_equal(vd_store_expire(f->store, 5001, 100), 50);
+	assert_true(free_pages(f) > 20);
+	assert_int_equal(vd_store_shrink(f->store, 1000), 0);
+	assert_int_equal(free_pages(f), 0);
+}
+
 static void a_transaction_that_is_rolled_back_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -281,7 +311,7 @@ VD_TEST_MAIN(T(a_record_that_comes_twice_is_stored_once),
 	     T(the_newest_are_given_oldest_first),
 	     T(what_cannot_be_read_is_a_dead_letter_and_the_rest_of_its_batch_is_kept),
 	     T(a_record_in_the_name_of_another_device_is_refused),
-	     T(counts_survive_the_rows_that_expire),
+	     T(counts_survive_the_rows_that_expire), T(what_expired_is_given_back_to_the_disk),
 	     T(a_transaction_that_is_rolled_back_leaves_nothing),
 	     T(everything_is_there_after_opening_again),
 	     T(a_database_of_a_newer_hub_is_refused_by_name),
