@@ -75,8 +75,8 @@ static const char *const statements[STATEMENTS] = {
 	[DOCUMENT_PUT] = "INSERT OR REPLACE INTO document VALUES(?1,?2)",
 	[DOCUMENT_DELETE] = "DELETE FROM document WHERE name=?1",
 	[DOCUMENT_EACH] = "SELECT name, text FROM document",
-	[IMAGE_PUT] = "INSERT OR IGNORE INTO image(file, bytes, seq, worth, name, media_type)"
-		      " VALUES(?1,?2,?3,?4,?5,?6)",
+	[IMAGE_PUT] = ("INSERT OR IGNORE INTO image(file, bytes, seq, worth, name, media_type)"
+		       " VALUES(?1,?2,?3,?4,?5,?6)"),
 	[IMAGE_RAISE] = "UPDATE image SET worth=max(worth, ?2) WHERE file=?1",
 	[IMAGE_CHEAPEST] =
 		"SELECT id, file, bytes, seq, worth FROM image ORDER BY worth, id LIMIT 1",
@@ -89,12 +89,12 @@ static const char *const statements[STATEMENTS] = {
 enum class_statement { ROW_PUT, ROW_NEXT, ROW_DELETE, ROW_SUM, CLASS_STATEMENTS };
 static const char *const class_statements[CLASS_STATEMENTS] = {
 	[ROW_PUT] = "INSERT INTO batch_%s VALUES(?1,?2,?3,?4,?5,?6,?7)",
-	[ROW_NEXT] = "SELECT first, last, kind, clock, (SELECT uuid FROM boot WHERE id=boot), crc,"
-		     " data FROM batch_%s WHERE first>?1 AND first<=?2 AND (?3<0 OR kind=?3)"
-		     " ORDER BY first LIMIT 1",
+	[ROW_NEXT] = ("SELECT first, last, kind, clock, (SELECT uuid FROM boot WHERE id=boot), crc,"
+		      " data FROM batch_%s WHERE first>?1 AND first<=?2 AND (?3<0 OR kind=?3)"
+		      " ORDER BY first LIMIT 1"),
 	[ROW_DELETE] = "DELETE FROM batch_%s WHERE first BETWEEN ?1 AND ?2",
-	[ROW_SUM] = "SELECT kind, count(*), sum(last-first+1), sum(length(data)+48), max(last)+1,"
-		    " max(clock) FROM batch_%s WHERE first>=?1 GROUP BY kind",
+	[ROW_SUM] = ("SELECT kind, count(*), sum(last-first+1), sum(length(data)+48), max(last)+1,"
+		     " max(clock) FROM batch_%s WHERE first>=?1 GROUP BY kind"),
 };
 
 struct vd_db {
@@ -376,7 +376,7 @@ int vd_db_insert(struct vd_db *db, const struct vd_row *row)
 		return r;
 	bind_u64(s, 1, row->first);
 	bind_u64(s, 2, row->last);
-	(void)sqlite3_bind_int(s, 3, row->kind);
+	(void)sqlite3_bind_int(s, 3, (int)row->kind);
 	bind_u64(s, 4, row->clock_ms);
 	(void)sqlite3_bind_int64(s, 5, db->boot);
 	(void)sqlite3_bind_int64(s, 6, row->crc);

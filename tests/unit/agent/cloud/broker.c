@@ -203,6 +203,22 @@ void broker_start(struct broker *b, int flags)
 	connect_hub(b);
 }
 
+void broker_start_tls(struct broker *b, const char *version)
+{
+	char port[16], pem[256], key[256], option[16];
+	const char *words[] = { "openssl",         "s_server", "-www", "-accept", port,
+				"-cert",           pem,        "-key", key,       "-cipher",
+				"ALL:@SECLEVEL=0", option,     NULL };
+	char *arguments[VD_COUNT(words)];
+
+	(void)snprintf(port, sizeof port, "%d", b->tls_port);
+	(void)snprintf(pem, sizeof pem, "%s/server.pem", b->folder);
+	(void)snprintf(key, sizeof key, "%s/server.key", b->folder);
+	(void)snprintf(option, sizeof option, "%s", version);
+	memcpy(arguments, words, sizeof arguments);
+	b->pid = spawn(arguments);
+}
+
 void broker_stop(struct broker *b)
 {
 	if (b->hub) {

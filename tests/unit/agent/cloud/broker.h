@@ -25,6 +25,8 @@ enum { BROKER_ANONYMOUS = 1, BROKER_CLIENT_CERTIFICATES = 2 };
 
 struct broker *broker_new(const char *certified_name); /* certificates for this host name */
 void broker_start(struct broker *broker, int flags);
+/* A TLS server that speaks one version only ("-tls1_1"), and no MQTT, in the broker's place. */
+void broker_start_tls(struct broker *broker, const char *version);
 void broker_stop(struct broker *broker); /* kill -9 */
 void broker_free(struct broker *broker);
 const char *broker_path(const struct broker *broker, const char *file); /* in a static buffer */

@@ -109,7 +109,7 @@ static void a_long_rid_is_refused(void **state)
 	memset(text + 27, 'r', VD_RID_TEXT - 1);
 	text[27 + VD_RID_TEXT - 1] = '\0';
 	assert_int_equal(parse(text, &t), 0);
-	(void)strncat(text, "r", 2);
+	text[27 + VD_RID_TEXT - 1] = 'r';
 	assert_int_equal(parse(text, &t), -EINVAL);
 }
 

@@ -364,6 +364,24 @@ static void a_certificate_of_an_unknown_authority_is_refused(void **state)
 	assert_string_equal(status.last_error, "connect: TLS: certificate verify failed");
 }
 
+static void tls_below_1_2_is_refused(void **state)
+{
+	struct site *s = *state;
+	struct vd_link_status status;
+
+	s->config.connect_timeout_ms = 400;
+	broker_start_tls(s->broker, "-tls1_1");
+	start(s);
+	assert_false(run(s, &s->ups, 1, 1000));
+	vd_link_status(s->link, &status);
+	assert_memory_equal(status.last_error, "connect: TLS: ", 14);
+	broker_stop(s->broker);
+	broker_start_tls(s->broker, "-tls1_2"); /* gets past TLS, then nobody speaks MQTT */
+	assert_false(run(s, &s->ups, 1, 2500));
+	vd_link_status(s->link, &status);
+	assert_string_equal(status.last_error, "connect: no answer in time");
+}
+
 static void a_refused_credential_is_named(void **state)
 {
 	struct site *s = *state;
@@ -509,6 +527,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_certificate_for_another_host_is_refused,
 						set_up_for_another_name, tear_down),
 		TEST(a_certificate_of_an_unknown_authority_is_refused),
+		TEST(tls_below_1_2_is_refused),
 		TEST(a_refused_credential_is_named),
 		TEST(a_certificate_serves_as_credential),
 		TEST(the_credential_is_renewed_before_it_expires),
