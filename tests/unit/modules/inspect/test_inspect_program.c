@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program itself: the test plays the agent on descriptor 3 and a camera on a frame channel. */
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/ipc/packet.h"
+#include "agent/ipc/pool.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "scene.h"
+#include "vd_test.h"
+
+enum { WIDTH = 240, HEIGHT = 200, WAIT_MS = 20000, SLOTS = 4, SLOT_BYTES = 1 << 18 };
+
+struct fixture {
+	char folder[64];
+	pid_t pid;
+	int agent, camera; /* our ends */
+	struct vd_pool *pool;
+	unsigned next_slot;
+	int64_t seq;
+	struct vd_packet packet; /* the last one received */
+};
+
+static void send_json(int fd, const char *text, const int *fds, unsigned count)
+{
+	assert_int_equal(vd_packet_send_text(fd, text, strlen(text), fds, count), 0);
+}
+
+/* The next packet of this type; others are passed over. */
+static const cJSON *await(struct fixture *f, const char *type)
+{
+	const uint64_t end = vd_clock_mono_ms() + WAIT_MS;
+	struct vd_fault fault = { 0 };
+
+	while (vd_clock_mono_ms() < end) {
+		struct pollfd ready = { .fd = f->agent, .events = POLLIN };
+
+		if (poll(&ready, 1, 100) != 1)
+			continue;
+		vd_packet_fini(&f->packet);
+		f->packet = (struct vd_packet){ 0 };
+		if (vd_packet_receive(f->agent, &f->packet, &fault) != 0)
+			fail_msg("the module is gone while \"%s\" was awaited", type);
+		if (strcmp(vd_packet_type(&f->packet), type) == 0)
+			return f->packet.json;
+	}
+	fail_msg("no \"%s\" came", type);
+	return NULL;
+}
+
+static void spawn(struct fixture *f)
+{
+	char *const argv[] = { (char *)(uintptr_t)VD_INSPECT, NULL };
+	char *const environment[] = { NULL };
+	posix_spawn_file_actions_t actions;
+	int pair[2];
+
+	assert_int_equal(vd_packet_pair(0, pair), 0);
+	assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+	assert_int_equal(posix_spawn_file_actions_adddup2(&actions, pair[1], 3), 0);
+	assert_int_equal(posix_spawn(&f->pid, VD_INSPECT, &actions, NULL, argv, environment), 0);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)close(pair[1]);
+	f->agent = pair[0];
+}
+
+static void start(const struct fixture *f, int version, const char *parameters)
+{
+	char text[4096];
+
+	(void)snprintf(
+		text, sizeof text,
+		"{\"type\":\"start\",\"instance\":\"st-3\",\"deviceId\":\"d1\","
+		"\"stateFolder\":\"%s\",\"heartbeatMs\":50,\"version\":%d,\"parameters\":%s}",
+		f->folder, version, parameters);
+	send_json(f->agent, text, NULL, 0);
+}
+
+static void change(const struct fixture *f, int version, const char *parameters)
+{
+	char text[4096];
+
+	(void)snprintf(text, sizeof text,
+		       "{\"type\":\"parameters\",\"version\":%d,\"parameters\":%s}", version,
+		       parameters);
+	send_json(f->agent, text, NULL, 0);
+}
+
+static void connect_camera(struct fixture *f)
+{
+	char text[128];
+	int pair[2], fd;
+
+	assert_int_equal(vd_packet_pair(0, pair), 0);
+	send_json(
+		f->agent,
+		"{\"type\":\"channel\",\"role\":\"consumer\",\"port\":\"frame\",\"peer\":\"top\"}",
+		&pair[1], 1);
+	(void)close(pair[1]);
+	f->camera = pair[0];
+	assert_int_equal(vd_pool_new(SLOTS, SLOT_BYTES, &f->pool), 0);
+	fd = vd_pool_fd(f->pool);
+	(void)snprintf(text, sizeof text, "{\"type\":\"pool\",\"slots\":%d,\"slotBytes\":%zu}",
+		       SLOTS, vd_pool_slot_bytes(f->pool));
+	send_json(f->camera, text, &fd, 1);
+}
+
+static void begin(struct fixture *f, const char *parameters)
+{
+	*f = (struct fixture){ .folder = "/tmp/vd-inspect-XXXXXX", .camera = -1 };
+	assert_non_null(mkdtemp(f->folder));
+	spawn(f);
+	assert_string_equal(vd_json_string(await(f, "hello"), "name", ""), "inspect");
+	start(f, 6, parameters);
+}
+
+static void end(struct fixture *f)
+{
+	char path[128];
+	int status;
+
+	send_json(f->agent, "{\"type\":\"stop\"}", NULL, 0);
+	assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	vd_packet_fini(&f->packet);
+	(void)close(f->agent);
+	if (f->camera >= 0)
+		(void)close(f->camera);
+	(void)vd_pool_free(f->pool);
+	(void)snprintf(path, sizeof path, "%s/models/cap.vdmodel", f->folder);
+	(void)unlink(path);
+	(void)snprintf(path, sizeof path, "%s/models", f->folder);
+	(void)rmdir(path);
+	(void)snprintf(path, sizeof path, "%s/t.jpg", f->folder);
+	(void)unlink(path);
+	assert_int_equal(rmdir(f->folder), 0);
+}
+
+static void send_frame(struct fixture *f, const void *bytes, size_t len)
+{
+	char text[512];
+	unsigned slot = f->next_slot++ % SLOTS;
+
+	f->seq++;
+	memcpy(vd_pool_slot(f->pool, slot), bytes, len);
+	(void)snprintf(text, sizeof text,
+		       "{\"type\":\"frame\",\"slot\":%u,\"bytes\":%zu,\"format\":\"jpeg\","
+		       "\"width\":%d,\"height\":%d,\"seq\":%lld,\"source\":\"top\",\"tMono\":%llu,"
+		       "\"tWall\":\"2026-01-02T03:04:05.678Z\",\"serial\":\"S1\","
+		       "\"trigger\":{\"source\":\"timer\",\"seq\":%lld,\"tMono\":1}}",
+		       slot, len, WIDTH, HEIGHT, (long long)f->seq,
+		       (unsigned long long)vd_clock_mono_ms(), (long long)f->seq);
+	send_json(f->camera, text, NULL, 0);
+}
+
+/* The next verdict, acknowledged as durable. */
+static const cJSON *await_verdict(struct fixture *f)
+{
+	const cJSON *packet = await(f, "publish");
+	char text[128];
+
+	assert_string_equal(vd_json_string(packet, "output", ""), "verdict");
+	assert_string_equal(vd_json_string(packet, "class", ""), "verdict");
+	(void)snprintf(text, sizeof text, "{\"type\":\"stored\",\"id\":%lld,\"seq\":1}",
+		       (long long)vd_json_int(packet, "id", 0));
+	send_json(f->agent, text, NULL, 0);
+	return vd_json_object(packet, "body");
+}
+
+static void make_template(const struct fixture *f, struct vd_buf *jpeg)
+{
+	struct scene_capture capture = scene_plain(WIDTH, HEIGHT);
+	char path[128];
+
+	scene_jpeg(&capture, jpeg);
+	(void)snprintf(path, sizeof path, "%s/t.jpg", f->folder);
+	assert_int_equal(vd_file_write(path, jpeg->data, jpeg->len, 0600), 0);
+}
+
+static const char *golden(const struct fixture *f, int queue, char text[static 512])
+{
+	(void)snprintf(text, 512,
+		       "{\"active\":\"cap\",\"queueMax\":%d,\"recipes\":{\"cap\":{\"rev\":3,"
+		       "\"cameras\":[\"top\"],\"images\":{\"keep\":{\"OK\":\"all\"}},\"steps\":{"
+		       "\"b\":{\"camera\":\"top\",\"tool\":\"golden\",\"golden\":{\"file\":"
+		       "\"%s/t.jpg\"}}}}}}",
+		       queue, f->folder);
+	return text;
+}
+
+static void begin_golden(struct fixture *f, int queue, struct vd_buf *jpeg)
+{
+	char text[512];
+
+	begin(f, "{\"active\":\"x\",\"recipes\":{\"y\":{\"rev\":1,\"cameras\":[\"top\"],"
+		 "\"steps\":{\"b\":{\"camera\":\"top\",\"tool\":\"variation\"}}}}}");
+	assert_string_equal(vd_json_string(await(f, "refused"), "pointer", ""), "/active");
+	make_template(f, jpeg);
+	change(f, 7, golden(f, queue, text));
+	assert_int_equal(vd_json_int(await(f, "applied"), "version", 0), 7);
+	(void)await(f, "ready");
+	connect_camera(f);
+}
+
+static void a_frame_becomes_a_verdict_with_its_evidence_bit_for_bit(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	struct fixture f;
+	const cJSON *body, *original;
+	void *map;
+
+	begin_golden(&f, 8, &jpeg);
+	send_frame(&f, jpeg.data, jpeg.len);
+	body = await_verdict(&f);
+	assert_string_equal(vd_json_string(body, "verdict", ""), "OK");
+	assert_string_equal(vd_json_string(body, "serial", ""), "S1");
+	assert_string_equal(vd_json_string(body, "station", ""), "st-3");
+	assert_int_equal(vd_json_int(body, "parametersVersion", 0), 7);
+	assert_int_equal(vd_json_int(vd_json_object(body, "trigger"), "seq", 0), 1);
+	assert_int_equal(f.packet.fd_count, 2);
+	original = cJSON_GetArrayItem(vd_json_array(f.packet.json, "attachments"), 1);
+	assert_string_equal(vd_json_string(original, "name", ""), "original.jpg");
+	assert_int_equal(vd_json_int(original, "bytes", 0), jpeg.len);
+	map = mmap(NULL, jpeg.len, PROT_READ, MAP_SHARED, f.packet.fds[1], 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_memory_equal(map, jpeg.data, jpeg.len);
+	(void)munmap(map, jpeg.len);
+	end(&f);
+}
+
+static void every_frame_has_exactly_one_verdict_also_when_the_queue_is_full(void **state)
+{
+	enum { FRAMES = 40 };
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	bool seen[FRAMES + 1] = { false };
+	struct fixture f;
+	int full = 0;
+
+	begin_golden(&f, 1, &jpeg);
+	for (int i = 0; i < FRAMES; i++)
+		send_frame(&f, jpeg.data, jpeg.len);
+	for (int i = 0; i < FRAMES; i++) {
+		const cJSON *body = await_verdict(&f);
+		const int64_t seq = vd_json_int(vd_json_object(body, "trigger"), "seq", 0);
+		const char *verdict = vd_json_string(body, "verdict", "");
+
+		assert_in_range(seq, 1, FRAMES);
+		assert_false(seen[seq]);
+		seen[seq] = true;
+		full += strcmp(verdict, "NO_DECISION") == 0;
+		if (strcmp(verdict, "NO_DECISION") == 0)
+			assert_non_null(strstr(vd_json_array(body, "reasons")->child->valuestring,
+					       "queue_full"));
+	}
+	assert_in_range(full, 1, FRAMES - 1);
+	end(&f);
+}
+
+static void a_failed_capture_has_a_verdict(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	struct fixture f;
+	const cJSON *body;
+
+	begin_golden(&f, 8, &jpeg);
+	send_json(f.camera,
+		  "{\"type\":\"captureFailed\",\"seq\":1,\"source\":\"top\",\"tMono\":1,"
+		  "\"tWall\":\"2026-01-02T03:04:05.678Z\",\"text\":\"unplugged\"}",
+		  NULL, 0);
+	body = await_verdict(&f);
+	assert_string_equal(vd_json_string(body, "verdict", ""), "NO_DECISION");
+	assert_string_equal(vd_json_array(body, "reasons")->child->valuestring,
+			    "top: capture_failed: unplugged");
+	end(&f);
+}
+
+static void refused_parameters_leave_the_old_ones_in_force(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	struct fixture f;
+	char parameters[512];
+
+	begin_golden(&f, 8, &jpeg);
+	change(&f, 8,
+	       "{\"active\":\"cap\",\"recipes\":{\"cap\":{\"rev\":4,\"cameras\":[\"top\"],"
+	       "\"steps\":{\"b\":{\"camera\":\"low\",\"tool\":\"variation\"}}}}}");
+	assert_string_equal(vd_json_string(await(&f, "refused"), "pointer", ""),
+			    "/recipes/cap/steps/b/camera");
+	send_frame(&f, jpeg.data, jpeg.len);
+	assert_int_equal(vd_json_int(await_verdict(&f), "parametersVersion", 0), 7);
+	change(&f, 9, golden(&f, 4, parameters));
+	assert_int_equal(vd_json_int(await(&f, "applied"), "version", 0), 9);
+	send_frame(&f, jpeg.data, jpeg.len);
+	assert_int_equal(vd_json_int(await_verdict(&f), "parametersVersion", 0), 9);
+	end(&f);
+}
+
+static void it_reports_what_it_counts_and_what_it_has_learnt(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	struct fixture f;
+	const cJSON *body;
+
+	begin_golden(&f, 8, &jpeg);
+	send_frame(&f, jpeg.data, jpeg.len);
+	(void)await_verdict(&f);
+	for (int i = 0; i < 3; i++) {
+		body = vd_json_object(await(&f, "report"), "body");
+		if (vd_json_int(vd_json_object(body, "counters"), "stored", 0) == 1)
+			break;
+	}
+	assert_int_equal(vd_json_int(vd_json_object(body, "counters"), "OK", 0), 1);
+	assert_int_equal(vd_json_int(body, "unstored", 9), 0);
+	assert_string_equal(vd_json_string(body, "recipe", ""), "cap");
+	assert_string_equal(vd_json_string(vd_json_object(body, "model"), "state", ""), "ready");
+	send_json(f.agent, "{\"type\":\"call\",\"id\":5,\"method\":\"learn\",\"body\":{}}", NULL,
+		  0);
+	assert_int_equal(vd_json_int(await(&f, "answer"), "status", 0), 409);
+	end(&f);
+}
+
+static void learning_is_restarted_by_a_call(void **state)
+{
+	struct fixture f;
+	const cJSON *body = NULL;
+
+	begin(&f, "{\"active\":\"cap\",\"recipes\":{\"cap\":{\"rev\":1,\"cameras\":[\"top\"],"
+		  "\"learning\":{\"parts\":5,\"state\":\"off\"},"
+		  "\"steps\":{\"b\":{\"camera\":\"top\",\"tool\":\"variation\"}}}}}");
+	(void)await(&f, "ready");
+	send_json(f.agent, "{\"type\":\"call\",\"id\":5,\"method\":\"learn\",\"body\":{}}", NULL,
+		  0);
+	assert_int_equal(vd_json_int(await(&f, "answer"), "status", 0), 200);
+	for (int i = 0; i < 3; i++) {
+		body = vd_json_object(vd_json_object(await(&f, "report"), "body"), "model");
+		if (strcmp(vd_json_string(body, "state", ""), "collecting") == 0)
+			break;
+	}
+	assert_string_equal(vd_json_string(body, "state", ""), "collecting");
+	assert_int_equal(vd_json_int(body, "wanted", 0), 5);
+	end(&f);
+}
+
+static void it_ends_when_the_agent_is_gone(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	struct fixture f;
+	char path[128];
+	int status;
+
+	begin_golden(&f, 8, &jpeg);
+	vd_packet_fini(&f.packet);
+	(void)close(f.agent);
+	assert_int_equal(waitpid(f.pid, &status, 0), f.pid);
+	assert_true(WIFEXITED(status));
+	(void)close(f.camera);
+	(void)vd_pool_free(f.pool);
+	(void)snprintf(path, sizeof path, "%s/t.jpg", f.folder);
+	(void)unlink(path);
+	assert_int_equal(rmdir(f.folder), 0);
+}
+
+VD_TEST_MAIN(cmocka_unit_test(a_frame_becomes_a_verdict_with_its_evidence_bit_for_bit),
+	     cmocka_unit_test(every_frame_has_exactly_one_verdict_also_when_the_queue_is_full),
+	     cmocka_unit_test(a_failed_capture_has_a_verdict),
+	     cmocka_unit_test(refused_parameters_leave_the_old_ones_in_force),
+	     cmocka_unit_test(it_reports_what_it_counts_and_what_it_has_learnt),
+	     cmocka_unit_test(learning_is_restarted_by_a_call),
+	     cmocka_unit_test(it_ends_when_the_agent_is_gone))
