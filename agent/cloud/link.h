@@ -80,7 +80,8 @@ VD_MUST int vd_link_start(struct vd_link *link);
 
 /*
  * vd_link_stop disconnects and stays so: on_down follows at once if it was up. vd_link_free drops
- * the connection without a word, and waits up to a second for paho to let go. Neither may be
+ * the connection without a word, and waits for paho to let go: a tenth of a second as a rule, one
+ * when its threads sleep, three at most. Neither may be
  * called from a handler.
  */
 void vd_link_stop(struct vd_link *link);

@@ -18,7 +18,7 @@
 
 #include "base/log.h"
 
-enum { INBOX_BYTES = 4 << 20, FREE_PATIENCE_S = 1 };
+enum { INBOX_BYTES = 4 << 20, FREE_PATIENCE_S = 3 };
 
 enum order_type { ORDER_OPEN, ORDER_CLOSE, ORDER_SUBSCRIBE, ORDER_PUBLISH, ORDER_QUIT };
 

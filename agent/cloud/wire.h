@@ -52,7 +52,8 @@ struct vd_wire_target {
 
 VD_MUST int vd_wire_new(struct vd_loop *loop, vd_wire_fn fn, void *argument,
 			struct vd_wire **ret_wire);
-struct vd_wire *vd_wire_free(struct vd_wire *wire); /* waits up to a second; returns NULL */
+struct vd_wire *
+vd_wire_free(struct vd_wire *wire); /* waits for paho, three seconds at most; returns NULL */
 
 /* -ENOMEM each. Open replaces the connection there is, close ends it without an event. */
 VD_MUST int vd_wire_open(struct vd_wire *wire, const struct vd_wire_target *target);
