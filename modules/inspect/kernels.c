@@ -46,6 +46,12 @@ CLONES void vd_row_gain(uint8_t *restrict row, const uint16_t *restrict gain, in
 	}
 }
 
+CLONES void vd_row_ramp(uint32_t from, uint32_t to, uint16_t out[static 16])
+{
+	for (uint32_t i = 0; i < 16; i++)
+		out[i] = (uint16_t)((from * (16 - i) + to * i) >> 8);
+}
+
 static inline uint8_t above_by(uint8_t a, uint8_t b)
 {
 	return (uint8_t)(a > b ? a - b : 0);

@@ -20,6 +20,9 @@ void vd_row_blend(const uint8_t *upper, const uint8_t *lower, int fx, int fy, in
 /* row[i] = row[i] * gain[i] / VD_GAIN_ONE, rounded, at most 255. gain <= 8 * VD_GAIN_ONE. In place. */
 void vd_row_gain(uint8_t *row, const uint16_t *gain, int n);
 
+/* out[i] = (from * (16 - i) + to * i) / 256 for i in 0 .. 15; from, to <= 2^20. */
+void vd_row_ramp(uint32_t from, uint32_t to, uint16_t out[static 16]);
+
 /*
  * excess[i] = by how much row[i] leaves lower[i] .. upper[i], 0 inside. Returns the OR of all:
  * 0 says that the whole row lies inside.

@@ -134,12 +134,6 @@ static int between_rows(const struct vd_gains *gains, int column, int y)
 	       gains->gains[below * gains->columns + column] * part;
 }
 
-static void ramp(int from, int to, uint16_t *out)
-{
-	for (int i = 0; i < VD_CELL_PX; i++)
-		out[i] = (uint16_t)((from * (VD_CELL_PX - i) + to * i) / (VD_CELL_PX * VD_CELL_PX));
-}
-
 void vd_gains_row(const struct vd_gains *gains, int y, int n, uint16_t *out)
 {
 	uint16_t segment[VD_CELL_PX];
@@ -150,8 +144,12 @@ void vd_gains_row(const struct vd_gains *gains, int y, int n, uint16_t *out)
 	for (int column = 0, x = VD_CELL_PX / 2; x < n; column++, x += VD_CELL_PX) {
 		const int to = between_rows(gains, smaller(column + 1, gains->columns - 1), y);
 
-		ramp(from, to, segment);
-		memcpy(out + x, segment, (size_t)smaller(VD_CELL_PX, n - x) * sizeof *out);
+		if (n - x >= VD_CELL_PX) {
+			vd_row_ramp((uint32_t)from, (uint32_t)to, out + x);
+		} else {
+			vd_row_ramp((uint32_t)from, (uint32_t)to, segment);
+			memcpy(out + x, segment, (size_t)(n - x) * sizeof *out);
+		}
 		from = to;
 	}
 }
