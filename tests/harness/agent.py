@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 
 
+SUPPRESSIONS = Path(__file__).resolve().parents[1] / "lsan.supp"
+
+
 def wait_until(condition, seconds, what):
     """Polls condition() and returns its first true value; fails with what() or what after seconds."""
     end = time.monotonic() + seconds
@@ -49,7 +52,8 @@ class Agent:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(self.build / "bin" / "vedetted"), "--config", str(self.config_path)],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                env=dict(os.environ, LSAN_OPTIONS="suppressions=%s" % SUPPRESSIONS))
         if wait:
             wait_until(self.is_up, 10, self.log_tail)
         return self
