@@ -262,7 +262,7 @@ static void remove_folder(const char *path)
 
 static void every_stored_record_is_there_once_and_in_order(void **state)
 {
-	char folder[] = "/tmp/vd-kill-XXXXXX";
+	char folder[] = "/tmp/kill-test-XXXXXX";
 	struct ledger *l = calloc(1, sizeof *l);
 	unsigned lost = 0;
 

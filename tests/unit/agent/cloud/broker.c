@@ -103,7 +103,7 @@ struct broker *broker_new(const char *certified_name)
 	struct broker *b = calloc(1, sizeof *b);
 
 	assert_non_null(b);
-	(void)snprintf(b->folder, sizeof b->folder, "/tmp/vd-link-XXXXXX");
+	(void)snprintf(b->folder, sizeof b->folder, "/tmp/link-test-XXXXXX");
 	assert_non_null(mkdtemp(b->folder));
 	b->tls_port = free_port();
 	b->plain_port = free_port();

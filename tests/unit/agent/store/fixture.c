@@ -56,7 +56,7 @@ struct bench *bench_new(void)
 
 	assert_non_null(b);
 	assert_int_equal(vd_loop_new(&b->loop), 0);
-	(void)snprintf(b->folder, sizeof b->folder, "/tmp/vd-store-XXXXXX");
+	(void)snprintf(b->folder, sizeof b->folder, "/tmp/store-test-XXXXXX");
 	assert_non_null(mkdtemp(b->folder));
 	b->config = (struct vd_store_config){ .folder = b->folder,
 					      .device_id = "d\"1",
