@@ -2,13 +2,15 @@
 #include "modules/inspect/band.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "modules/inspect/kernels.h"
+#include "modules/inspect/warp.h"
 
 /* The gain changes so little from row to row that one row of gains serves this many. */
-enum { ROWS_A_GAIN = 4 };
+enum { ROWS_A_GAIN = 8 };
 
 void vd_band_fini(struct vd_band *band)
 {
@@ -50,29 +52,96 @@ static void compare_row(const struct vd_band *band, const uint8_t *row, int y,
 	vd_row_polarity(row, upper, lower, n, vd_image_row(&excess->bits, y));
 }
 
+struct rows {
+	uint16_t *gains;
+	uint8_t *row, *scratch; /* one row and a bit, and two such */
+};
+
+static void rows_fini(struct rows *rows)
+{
+	free(rows->gains);
+	free(rows->row);
+	free(rows->scratch);
+}
+
+static void rows_fini_p(struct rows *rows)
+{
+	rows_fini(rows);
+}
+
+static int begin(const struct vd_band *band, struct vd_band_work *work, struct rows *rows)
+{
+	const size_t n = (size_t)band->upper.width + 1;
+
+	rows->gains = malloc(n * sizeof *rows->gains);
+	rows->row = malloc(n);
+	rows->scratch = malloc(2 * n);
+	work->gains.mean = 1;
+	if (!rows->gains || !rows->row || !rows->scratch)
+		return -ENOMEM;
+	return vd_excess_shape(&work->excess, band->upper.width, band->upper.height);
+}
+
+static void judge_row(const struct vd_band *band, struct vd_band_work *work, struct rows *rows,
+		      uint8_t *row, int y)
+{
+	const int n = band->upper.width;
+
+	if (band->window_px > 0 && y % ROWS_A_GAIN == 0)
+		vd_gains_row(&work->gains, y, n, rows->gains);
+	if (band->window_px > 0)
+		vd_row_gain(row, rows->gains, n);
+	compare_row(band, row, y, &work->excess, rows->scratch);
+}
+
 int vd_band_compare(const struct vd_band *band, struct vd_image *image, struct vd_band_work *work)
 {
-	VD_CLEANUP(vd_free) uint16_t *gains = NULL;
-	VD_CLEANUP(vd_free) uint8_t *scratch = NULL;
+	VD_CLEANUP(rows_fini) struct rows rows = { 0 };
 	int r;
 
 	if (image->width != band->upper.width || image->height != band->upper.height)
 		return -EINVAL;
-	gains = malloc((size_t)image->width * sizeof *gains);
-	scratch = malloc((size_t)image->width);
-	r = gains && scratch ? vd_excess_shape(&work->excess, image->width, image->height)
-			     : -ENOMEM;
-	work->gains.mean = 1;
+	r = begin(band, work, &rows);
 	if (r == 0 && band->window_px > 0)
 		r = measure(band, image, work);
-	for (int y = 0; r == 0 && y < image->height; y++) {
-		uint8_t *row = vd_image_row(image, y);
+	for (int y = 0; r == 0 && y < image->height; y++)
+		judge_row(band, work, &rows, vd_image_row(image, y), y);
+	return r;
+}
 
-		if (band->window_px > 0 && y % ROWS_A_GAIN == 0)
-			vd_gains_row(&work->gains, y, image->width, gains);
-		if (band->window_px > 0)
-			vd_row_gain(row, gains, image->width);
-		compare_row(band, row, y, &work->excess, scratch);
+static int nearest(double v, int most)
+{
+	const int n = (int)lrint(fmin(fmax(v, 0), most));
+
+	return n < most ? n : most;
+}
+
+/* Half a pixel does not matter to the mean of a cell of 16. */
+static int measure_at(const struct vd_band *band, const struct vd_image *image, double x, double y,
+		      struct vd_band_work *work)
+{
+	struct vd_image part = *image;
+
+	part.width = band->upper.width;
+	part.height = band->upper.height;
+	if (part.width > image->width || part.height > image->height)
+		return -EINVAL;
+	part.pixels = vd_image_row(image, nearest(y, image->height - part.height)) +
+		      nearest(x, image->width - part.width);
+	return measure(band, &part, work);
+}
+
+int vd_band_compare_at(const struct vd_band *band, const struct vd_image *image, double x, double y,
+		       struct vd_band_work *work)
+{
+	VD_CLEANUP(rows_fini) struct rows rows = { 0 };
+	int r = begin(band, work, &rows);
+
+	if (r == 0 && band->window_px > 0)
+		r = measure_at(band, image, x, y, work);
+	for (int row = 0; r == 0 && row < band->upper.height; row++) {
+		vd_warp_row(image, x, y + row, band->upper.width, rows.row, rows.scratch);
+		judge_row(band, work, &rows, rows.row, row);
 	}
 	return r;
 }

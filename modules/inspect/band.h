@@ -33,3 +33,10 @@ void vd_band_work_fini(struct vd_band_work *work);
  */
 VD_MUST int vd_band_compare(const struct vd_band *band, struct vd_image *image,
 			    struct vd_band_work *work);
+
+/*
+ * The same for the part of image that begins at (x, y), fractions allowed, without an image in
+ * between: rows are sampled, normalised and compared while they are in the cache.
+ */
+VD_MUST int vd_band_compare_at(const struct vd_band *band, const struct vd_image *image, double x,
+			       double y, struct vd_band_work *work);

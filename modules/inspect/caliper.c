@@ -160,8 +160,8 @@ static bool is_wanted(enum vd_transition transition, double slope)
 
 static struct vd_edge edge_at(const struct profile *p, int i, double sign)
 {
-	const double at = i + vertex(sign * p->slopes[i - 1], sign * p->slopes[i],
-				     sign * p->slopes[i + 1]);
+	const double at =
+		i + vertex(sign * p->slopes[i - 1], sign * p->slopes[i], sign * p->slopes[i + 1]);
 
 	return (struct vd_edge){ .at_px = at,
 				 .x = p->line->x0 + at * p->ux,

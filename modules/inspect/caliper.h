@@ -24,8 +24,8 @@ enum vd_transition { VD_ANY_TRANSITION, VD_TO_LIGHT, VD_TO_DARK };
 enum vd_select { VD_SELECT_ALL, VD_SELECT_FIRST, VD_SELECT_LAST, VD_SELECT_STRONGEST };
 
 struct vd_caliper_options {
-	double sigma;     /* of the Gaussian, px; 0.4 to 100 */
-	double threshold; /* least contrast of a step that counts, grey levels */
+	double sigma;                  /* of the Gaussian, px; 0.4 to 100 */
+	double threshold;              /* least contrast of a step that counts, grey levels */
 	enum vd_transition transition; /* of an edge, or of a pair's first edge */
 	enum vd_select select;
 };

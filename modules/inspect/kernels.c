@@ -52,9 +52,12 @@ CLONES void vd_row_ramp(uint32_t from, uint32_t to, uint16_t out[static 16])
 		out[i] = (uint16_t)((from * (16 - i) + to * i) >> 8);
 }
 
+/* max(a, b) - b: two instructions a vector, where a comparison takes five. */
 static inline uint8_t above_by(uint8_t a, uint8_t b)
 {
-	return (uint8_t)(a > b ? a - b : 0);
+	const uint8_t most = a > b ? a : b;
+
+	return (uint8_t)(most - b);
 }
 
 CLONES uint8_t vd_row_compare(const uint8_t *restrict row, const uint8_t *restrict upper,

@@ -62,17 +62,37 @@ void vd_cells_fini(struct vd_cells *cells)
 	*cells = (struct vd_cells){ 0 };
 }
 
-static uint64_t window_sum(const struct vd_cells *cells, int column, int row, int radius)
+/* sums[column]: of the cells of this column from radius above row to radius below, each + DARK. */
+static void sum_columns(const struct vd_cells *cells, int row, int radius, uint32_t *sums)
 {
-	const int left = column < radius ? 0 : column - radius;
-	const int right = smaller(column + radius, cells->columns - 1);
+	const int top = row < radius ? 0 : row - radius;
 	const int bottom = smaller(row + radius, cells->rows - 1);
+
+	memset(sums, 0, (size_t)cells->columns * sizeof *sums);
+	for (int y = top; y <= bottom; y++) {
+		const uint16_t *means = cells->means + (size_t)y * (size_t)cells->columns;
+
+		for (int x = 0; x < cells->columns; x++)
+			sums[x] += means[x] + DARK;
+	}
+}
+
+/* Moves a window's sum from column - 1 to column. */
+static uint64_t slide(uint64_t sum, const uint32_t *sums, int column, int columns, int radius)
+{
+	if (column + radius < columns)
+		sum += sums[column + radius];
+	if (column - radius - 1 >= 0)
+		sum -= sums[column - radius - 1];
+	return sum;
+}
+
+static uint64_t first_window(const uint32_t *sums, int columns, int radius)
+{
 	uint64_t sum = 0;
 
-	for (int y = row < radius ? 0 : row - radius; y <= bottom; y++) {
-		for (int x = left; x <= right; x++)
-			sum += cells->means[y * cells->columns + x] + DARK;
-	}
+	for (int x = 0; x < radius && x < columns; x++)
+		sum += sums[x];
 	return sum;
 }
 
@@ -85,11 +105,30 @@ static uint16_t ratio(uint64_t wanted, uint64_t found)
 	return gain < GAIN_LEAST ? GAIN_LEAST : (uint16_t)gain;
 }
 
+static void measure_gains_row(struct vd_gains *gains, const struct vd_cells *reference,
+			      const struct vd_cells *image, int row, int radius, uint32_t *sums)
+{
+	const int columns = image->columns;
+	uint32_t *wanted = sums, *found = sums + columns;
+	uint64_t wanted_sum, found_sum;
+
+	sum_columns(reference, row, radius, wanted);
+	sum_columns(image, row, radius, found);
+	wanted_sum = first_window(wanted, columns, radius);
+	found_sum = first_window(found, columns, radius);
+	for (int column = 0; column < columns; column++) {
+		wanted_sum = slide(wanted_sum, wanted, column, columns, radius);
+		found_sum = slide(found_sum, found, column, columns, radius);
+		gains->gains[row * columns + column] = ratio(wanted_sum, found_sum);
+	}
+}
+
 int vd_gains_measure(struct vd_gains *gains, const struct vd_cells *reference,
 		     const struct vd_cells *image, int window_px)
 {
 	const int radius = (window_px + VD_CELL_PX) / (2 * VD_CELL_PX);
 	const size_t count = (size_t)image->columns * (size_t)image->rows;
+	VD_CLEANUP(vd_free) uint32_t *sums = NULL;
 	uint64_t wanted = 0, found = 0;
 
 	if (reference->columns != image->columns || reference->rows != image->rows || count == 0)
@@ -102,12 +141,11 @@ int vd_gains_measure(struct vd_gains *gains, const struct vd_cells *reference,
 		gains->columns = image->columns;
 		gains->rows = image->rows;
 	}
-	for (int row = 0; row < image->rows; row++) {
-		for (int column = 0; column < image->columns; column++)
-			gains->gains[row * image->columns + column] =
-				ratio(window_sum(reference, column, row, radius),
-				      window_sum(image, column, row, radius));
-	}
+	sums = malloc(2 * (size_t)image->columns * sizeof *sums);
+	if (!sums)
+		return -ENOMEM;
+	for (int row = 0; row < image->rows; row++)
+		measure_gains_row(gains, reference, image, row, radius, sums);
 	for (size_t i = 0; i < count; i++) {
 		wanted += reference->means[i] + 1U;
 		found += image->means[i] + 1U;

@@ -50,9 +50,9 @@ int vd_presence_measure(const struct vd_image *image, int margin, const struct v
 	struct vd_presence presence = { .score = NAN };
 
 	if (margin < 0 || image->width <= 2 * margin || image->height <= 2 * margin ||
-	    (patch && (patch->width != image->width - 2 * margin ||
-		       patch->height != image->height - 2 * margin ||
-		       patch->width > VD_PRODUCTS_MOST)))
+	    (patch &&
+	     (patch->width != image->width - 2 * margin ||
+	      patch->height != image->height - 2 * margin || patch->width > VD_PRODUCTS_MOST)))
 		return -EINVAL;
 	measure_levels(image, margin, &presence);
 	if (patch) {

@@ -305,8 +305,12 @@ int vd_variation_compare(const struct vd_variation *variation, const struct vd_i
 
 	if (!vd_warp_inside(image, pose, variation->where))
 		return -EINVAL;
-	r = vd_warp(image, pose, variation->where, &work->registered);
-	if (r == 0)
+	if (pose->angle_deg == 0)
+		r = vd_band_compare_at(&variation->band, image, variation->where.x + pose->dx,
+				       variation->where.y + pose->dy, &work->band);
+	else
+		r = vd_warp(image, pose, variation->where, &work->registered);
+	if (r == 0 && pose->angle_deg != 0)
 		r = vd_band_compare(&variation->band, &work->registered, &work->band);
 	if (r < 0)
 		return r;

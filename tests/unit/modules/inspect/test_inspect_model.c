@@ -2,6 +2,7 @@
 #include "modules/inspect/model.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static struct vd_model *make(void)
 	memset(model->key, 'a', sizeof model->key - 1);
 	model->steps = steps;
 	model->step_count = 2;
-	strncpy(steps[0].id, "pos", sizeof steps[0].id - 1);
+	(void)snprintf(steps[0].id, sizeof steps[0].id, "pos");
 	steps[0].tool = VD_LOCATE;
 	steps[0].where = (struct vd_rect){ 3, 4, 20, 18 };
 	steps[0].frame_width = steps[1].frame_width = 640;
@@ -29,7 +30,7 @@ static struct vd_model *make(void)
 		for (int x = 0; x < 20; x++)
 			vd_image_row(&steps[0].patch, y)[x] = (uint8_t)(x * 7 + y);
 	}
-	strncpy(steps[1].id, "print", sizeof steps[1].id - 1);
+	(void)snprintf(steps[1].id, sizeof steps[1].id, "print");
 	steps[1].tool = VD_VARIATION;
 	steps[1].where = (struct vd_rect){ 5, 6, 30, 10 };
 	steps[1].variation = (struct vd_variation_model){ malloc(600), malloc(600), 30, 10, 12 };
