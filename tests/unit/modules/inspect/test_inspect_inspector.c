@@ -64,7 +64,7 @@ static void open_inspector(struct fixture *f)
 
 static void begin(struct fixture *f, const char *text)
 {
-	*f = (struct fixture){ .folder = "/tmp/vd-inspect-XXXXXX", .seed = 1 };
+	*f = (struct fixture){ .folder = "/tmp/inspect-XXXXXX", .seed = 1 };
 	assert_non_null(mkdtemp(f->folder));
 	open_inspector(f);
 	if (text)

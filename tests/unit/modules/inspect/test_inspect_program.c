@@ -116,7 +116,7 @@ static void connect_camera(struct fixture *f)
 
 static void begin(struct fixture *f, const char *parameters)
 {
-	*f = (struct fixture){ .folder = "/tmp/vd-inspect-XXXXXX", .camera = -1 };
+	*f = (struct fixture){ .folder = "/tmp/inspect-XXXXXX", .camera = -1 };
 	assert_non_null(mkdtemp(f->folder));
 	spawn(f);
 	assert_string_equal(vd_json_string(await(f, "hello"), "name", ""), "inspect");
