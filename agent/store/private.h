@@ -141,9 +141,10 @@ struct vd_store {
 	char *folder, *images, *path;
 	struct vd_buf head; /* the envelope before the sequence number */
 	char device_id[256], boot_id[64];
-	uint64_t max_bytes, image_max_bytes, ring_max_bytes;
-	struct vd_class_limit limits[VD_CLASSES];
+	uint64_t image_max_bytes, ring_max_bytes, class_max_bytes[VD_CLASSES];
 	bool send_plain;
+	/* Set by the loop's thread at any time (vd_store_set_bounds), read by the writer. */
+	_Atomic uint64_t max_bytes, ttl_ms[VD_CLASSES];
 	struct vd_document *cache; /* what vd_store_document_get answers; changed under the lock */
 	/* The loop's thread only. */
 	struct vd_shipments out;

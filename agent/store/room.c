@@ -85,7 +85,7 @@ int vd_room_expire(struct vd_store *store)
 	uint64_t now_ms = vd_writer_clock_ms(&store->writer);
 
 	for (int class = 0; class < VD_CLASSES; class ++) {
-		uint64_t ttl_ms = store->limits[class].ttl_ms;
+		uint64_t ttl_ms = store->ttl_ms[class];
 		struct vd_row row;
 		int r = ttl_ms ? 1 : 0;
 
@@ -116,7 +116,7 @@ static uint64_t all_bytes(const struct vd_tally *tally)
 static int make_quota(struct vd_store *store, enum vd_class class, uint64_t cost)
 {
 	const struct vd_tally *tally = &store->writer.ledger.tally;
-	uint64_t quota = store->limits[class].max_bytes;
+	uint64_t quota = store->class_max_bytes[class];
 	int r = 1;
 
 	while (r == 1 && quota && tally->of[class].bytes + cost > quota)

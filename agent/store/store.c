@@ -276,7 +276,10 @@ static int copy_config(struct vd_store *store, const struct vd_store_config *c)
 	store->max_bytes = c->max_bytes ? c->max_bytes : DEFAULT_MAX_BYTES;
 	store->image_max_bytes = c->image_max_bytes ? c->image_max_bytes : DEFAULT_IMAGE_BYTES;
 	store->ring_max_bytes = c->ring_max_bytes ? c->ring_max_bytes : DEFAULT_RING_BYTES;
-	memcpy(store->limits, c->classes, sizeof store->limits);
+	for (int class = 0; class < VD_CLASSES; class ++) {
+		store->class_max_bytes[class] = c->classes[class].max_bytes;
+		store->ttl_ms[class] = c->classes[class].ttl_ms;
+	}
 	store->send_plain = c->send_plain;
 	return vd_envelope_head(store->device_id, store->boot_id, &store->head);
 }
@@ -350,6 +353,17 @@ static void stop_thread(struct vd_store *store)
 	(void)pthread_mutex_unlock(&store->lock);
 	if (store->has_thread)
 		(void)pthread_join(store->thread, NULL);
+}
+
+void vd_store_set_bounds(struct vd_store *store, uint64_t max_bytes, uint64_t ttl_ms)
+{
+	store->max_bytes = max_bytes ? max_bytes : DEFAULT_MAX_BYTES;
+	for (int class = 0; class < VD_CLASSES; class ++)
+		if (!vd_class_is_urgent((enum vd_class) class))
+			store->ttl_ms[class] = ttl_ms;
+	(void)pthread_mutex_lock(&store->lock);
+	(void)pthread_cond_signal(&store->wake);
+	(void)pthread_mutex_unlock(&store->lock);
 }
 
 struct vd_store *vd_store_close(struct vd_store *store)

@@ -73,6 +73,13 @@ struct vd_store *vd_store_close(struct vd_store *store);
 VD_DEFINE_CLEANUP(struct vd_store, vd_store_close)
 
 /*
+ * Other bounds from now on: bytes on disk in all (0: 256 MiB), and the time to live of events,
+ * telemetry and raw data (0: for ever). What is over them goes with the next commits. Verdicts
+ * and alarms keep the time to live that the store was opened with.
+ */
+void vd_store_set_bounds(struct vd_store *store, uint64_t max_bytes, uint64_t ttl_ms);
+
+/*
  * Documents: small texts by name, whole, at most VD_DOCUMENT_BYTES. The agent's names are
  * "desired", "reported" and "evidence/<module>". vd_store_document_put copies; the answer is
  * on_document_stored. NULL text deletes. Puts of one name are written in their order.

@@ -484,7 +484,7 @@ static uint64_t expiry_period_ms(const struct vd_store *store)
 	uint64_t period_ms = EXPIRY_MAX_MS;
 
 	for (int class = 0; class < VD_CLASSES; class ++) {
-		uint64_t ttl_ms = store->limits[class].ttl_ms;
+		uint64_t ttl_ms = store->ttl_ms[class];
 
 		if (ttl_ms && ttl_ms / 4 < period_ms)
 			period_ms = ttl_ms / 4;
@@ -625,7 +625,7 @@ static bool has_work(const struct vd_writer *w)
 static bool has_ttl(const struct vd_store *store)
 {
 	for (int class = 0; class < VD_CLASSES; class ++)
-		if (store->limits[class].ttl_ms && store->writer.ledger.tally.of[class].rows)
+		if (store->ttl_ms[class] && store->writer.ledger.tally.of[class].rows)
 			return true;
 	return false;
 }

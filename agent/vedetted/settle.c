@@ -253,6 +253,8 @@ static void enter_force(struct vd_agent *a)
 	a->set = VD_TAKE(a->candidate);
 	if (vd_json_at(a->set->document, "/agent/logLevel"))
 		vd_log_set_level(a->set->desired->agent.log_level);
+	vd_store_set_bounds(a->store, a->set->desired->agent.outbox_max_bytes,
+			    a->set->desired->agent.outbox_max_age_s * 1000);
 	acknowledge_unchanged(a);
 }
 

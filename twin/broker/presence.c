@@ -164,7 +164,7 @@ static int on_line(void *argument, const char *text, size_t len)
 	struct vd_presence *presence = argument;
 	VD_CLEANUP(vd_json_free) cJSON *line = NULL;
 	struct presence_entry *entry;
-	unsigned flags;
+	unsigned flags = 0;
 	int r = vd_json_parse(text, len, &line, NULL);
 
 	if (r == 0 && *vd_json_string(line, "id", "") == '\0')

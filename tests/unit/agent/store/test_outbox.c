@@ -276,6 +276,23 @@ static void what_is_too_old_ends_as_a_tombstone(void **state)
 	assert_true(b->tombstoned > 0);
 }
 
+static void new_bounds_hold_for_what_is_there_already_but_never_age_a_verdict(void **state)
+{
+	struct bench *b = *state;
+	struct vd_store_stats stats;
+
+	bench_open(b);
+	for (unsigned n = 1; n <= 200; n++)
+		assert_int_equal(bench_put(b, n % 2 ? VD_RAW : VD_VERDICT, n, 3000), 0);
+	bench_wait_answers(b);
+	vd_store_set_bounds(b->store, 1 << 20, 50);
+	bench_run(b, has_expired);
+	vd_store_stats(b->store, &stats);
+	assert_int_equal(stats.classes[VD_VERDICT].evicted, 0);
+	bench_drain_all(b);
+	assert_int_equal(b->received + b->tombstoned, 200);
+}
+
 static void a_record_that_is_too_large_is_refused_with_its_place(void **state)
 {
 	static char body[VD_RECORD_BYTES + 1];
@@ -312,6 +329,9 @@ static void a_second_agent_on_the_same_folder_is_refused(void **state)
 }
 
 VD_TEST_MAIN(
+	cmocka_unit_test_setup_teardown(
+		new_bounds_hold_for_what_is_there_already_but_never_age_a_verdict, set_up,
+		tear_down),
 	cmocka_unit_test_setup_teardown(a_record_is_answered_with_its_number_and_sent_whole, set_up,
 					tear_down),
 	cmocka_unit_test_setup_teardown(the_bag_names_the_message_its_class_and_its_encoding,

@@ -87,7 +87,7 @@ static void the_size_is_keys_and_values_by_the_formula(void **state)
 static cJSON *document_of(size_t size)
 {
 	cJSON *json = cJSON_CreateObject();
-	char key[8];
+	char key[16];
 
 	for (int n = 10; size > 0; n++) {
 		size_t len = size > 4000 ? 3000 : size - 2;
