@@ -14,10 +14,9 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "twin/hub/migrations.h"
 
-extern const char vd_migration_1[];
-
-enum { STATEMENTS = 64, BUSY_MS = 5000 };
+enum { STATEMENTS = 256, BUSY_MS = 5000 };
 
 struct vd_store {
 	sqlite3 *db;
@@ -210,38 +209,39 @@ static int schema_version(struct vd_store *s, int *ret_version)
 	return r;
 }
 
-static int migrate_one(struct vd_store *s, int to)
+static int migrate_one(struct vd_store *s, const struct vd_migration *migration)
 {
-	static const char *const migrations[VD_STORE_VERSION] = { vd_migration_1 };
 	char pragma[64];
 	int r = vd_store_begin(s);
 
 	if (r < 0)
 		return r;
-	(void)snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", to);
-	r = execute(s, migrations[to - 1]);
+	(void)snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", migration->to);
+	r = execute(s, migration->sql);
 	if (r == 0)
 		r = execute(s, pragma);
 	if (r < 0) {
 		vd_store_rollback(s);
 		return r;
 	}
-	vd_log(VD_NOTICE, "store.migrated", "version=%d", to);
+	vd_log(VD_NOTICE, "store.migrated", "version=%d", migration->to);
 	return vd_store_commit(s);
 }
 
 static int migrate(struct vd_store *s, struct vd_fault *fault)
 {
-	int version = 0;
+	int version = 0, newest = vd_migrations[vd_migration_count - 1].to;
 	int r = schema_version(s, &version);
 
-	if (r == 0 && version > VD_STORE_VERSION) {
+	if (r == 0 && version > newest) {
 		vd_fault_set(fault, 500, "", "its schema is version %d, this hub knows up to %d",
-			     version, VD_STORE_VERSION);
+			     version, newest);
 		return -EPROTO;
 	}
-	while (r == 0 && version < VD_STORE_VERSION)
-		r = migrate_one(s, ++version);
+	for (size_t i = 0; r == 0 && i < vd_migration_count; i++) {
+		if (vd_migrations[i].to > version)
+			r = migrate_one(s, &vd_migrations[i]);
+	}
 	return r;
 }
 

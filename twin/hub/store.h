@@ -20,7 +20,7 @@
  * already); -EBUSY another process holds the database; -EIO it failed (logged here).
  * Writing outside vd_store_begin … commit is its own transaction.
  */
-enum { VD_STORE_NONE = 1, VD_STORE_DUPLICATE = 2, VD_STORE_VERSION = 1 };
+enum { VD_STORE_NONE = 1, VD_STORE_DUPLICATE = 2 };
 
 struct vd_store;
 

@@ -6,6 +6,7 @@
 
 #include "twin/broker/spool.h"
 #include "twin/hub/ingest.h"
+#include "twin/hub/migrations.h"
 #include "unit/twin/hub/hub_fixture.h"
 
 static int count_row(const struct vd_record_row *row, void *argument)
@@ -302,6 +303,12 @@ static void a_file_that_is_no_database_is_refused_by_name(void **state)
 	assert_int_equal(vd_store_open("/nonexistent/hub.sqlite", false, &store, &fault), -ENOENT);
 }
 
+static void the_steps_of_the_schema_have_no_gap(void **state)
+{
+	for (size_t i = 0; i < vd_migration_count; i++)
+		assert_int_equal(vd_migrations[i].to, i + 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 VD_TEST_MAIN(T(a_record_that_comes_twice_is_stored_once),
@@ -313,6 +320,6 @@ VD_TEST_MAIN(T(a_record_that_comes_twice_is_stored_once),
 	     T(a_record_in_the_name_of_another_device_is_refused),
 	     T(counts_survive_the_rows_that_expire), T(what_expired_is_given_back_to_the_disk),
 	     T(a_transaction_that_is_rolled_back_leaves_nothing),
-	     T(everything_is_there_after_opening_again),
+	     T(everything_is_there_after_opening_again), T(the_steps_of_the_schema_have_no_gap),
 	     T(a_database_of_a_newer_hub_is_refused_by_name),
 	     T(a_file_that_is_no_database_is_refused_by_name))
