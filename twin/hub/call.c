@@ -67,6 +67,8 @@ void vd_call_fini(struct vd_call *call)
 	free(call->arguments_text);
 	call->target = call->arguments_text = NULL;
 	call->reply.body = vd_json_free(call->reply.body);
+	free(call->reply.continuation);
+	call->reply.continuation = NULL;
 }
 
 const char *vd_call_argument(const struct vd_call *call, const char *name)
@@ -78,16 +80,12 @@ const char *vd_call_argument(const struct vd_call *call, const char *name)
 	return NULL;
 }
 
-int vd_call_number(const struct vd_call *call, const char *name, int64_t low, int64_t high,
-		   int64_t fallback, int64_t *ret_number, struct vd_fault *fault)
+static int read_number(const char *name, const char *text, int64_t low, int64_t high,
+		       int64_t *ret_number, struct vd_fault *fault)
 {
-	const char *text = vd_call_argument(call, name);
 	char *end = NULL;
 	long long number;
 
-	*ret_number = fallback;
-	if (!text)
-		return 0;
 	errno = 0;
 	number = strtoll(text, &end, 10);
 	if (errno || end == text || *end || number < low || number > high) {
@@ -97,6 +95,27 @@ int vd_call_number(const struct vd_call *call, const char *name, int64_t low, in
 	}
 	*ret_number = number;
 	return 0;
+}
+
+int vd_call_number(const struct vd_call *call, const char *name, int64_t low, int64_t high,
+		   int64_t fallback, int64_t *ret_number, struct vd_fault *fault)
+{
+	const char *text = vd_call_argument(call, name);
+
+	*ret_number = fallback;
+	return text ? read_number(name, text, low, high, ret_number, fault) : 0;
+}
+
+int vd_call_page_size(const struct vd_call *call, int high, int fallback, int *ret_size,
+		      struct vd_fault *fault)
+{
+	int64_t size = fallback;
+	int r = 0;
+
+	if (call->max_item_count)
+		r = read_number("x-ms-max-item-count", call->max_item_count, 1, high, &size, fault);
+	*ret_size = (int)size;
+	return r;
 }
 
 int vd_call_object(const struct vd_call *call, cJSON **ret_object, struct vd_fault *fault)

@@ -26,6 +26,8 @@ struct vd_reply {
 	cJSON *body; /* NULL: none */
 	char etag[VD_CALL_ETAG_BYTES];
 	const char *error_name; /* NULL, or Azure's name for the header */
+	const char *item_type;  /* x-ms-item-type; NULL: none */
+	char *continuation;     /* x-ms-continuation, owned; NULL: the last page */
 };
 
 struct vd_exchange; /* http.h */
@@ -33,6 +35,7 @@ struct vd_exchange; /* http.h */
 struct vd_call {
 	enum vd_verb verb;
 	const char *authorization, *if_match, *last_event_id; /* headers; NULL: absent */
+	const char *max_item_count, *continuation;            /* x-ms-… */
 	const char *body;
 	size_t body_len;
 	/* From vd_call_set_target. */
@@ -61,6 +64,10 @@ const char *vd_call_argument(const struct vd_call *call, const char *name); /* N
 /* An integer argument in [low, high]; fallback if absent. 400 in fault and VD_REFUSED_ARGUMENT. */
 VD_MUST int vd_call_number(const struct vd_call *call, const char *name, int64_t low, int64_t high,
 			   int64_t fallback, int64_t *ret_number, struct vd_fault *fault);
+
+/* x-ms-max-item-count, from 1 to high; fallback if absent. 400 in fault and VD_REFUSED_ARGUMENT. */
+VD_MUST int vd_call_page_size(const struct vd_call *call, int high, int fallback, int *ret_size,
+			      struct vd_fault *fault);
 
 /* The body as one JSON object. VD_REFUSED_ARGUMENT, 400 in fault. */
 VD_MUST int vd_call_object(const struct vd_call *call, cJSON **ret_object, struct vd_fault *fault);

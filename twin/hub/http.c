@@ -47,6 +47,10 @@ static void send_reply(struct evhttp_request *request, struct vd_reply *reply)
 		(void)evhttp_add_header(headers, "ETag", reply->etag);
 	if (reply->error_name)
 		(void)evhttp_add_header(headers, "iothub-errorcode", reply->error_name);
+	if (reply->item_type)
+		(void)evhttp_add_header(headers, "x-ms-item-type", reply->item_type);
+	if (reply->continuation)
+		(void)evhttp_add_header(headers, "x-ms-continuation", reply->continuation);
 	if (status != 204) {
 		(void)evhttp_add_header(headers, "Content-Type", "application/json; charset=utf-8");
 		if (text && evbuffer_add(out, text, strlen(text)) < 0)
@@ -84,6 +88,8 @@ static int run_call(struct vd_http *http, struct evhttp_request *request, struct
 	call->authorization = evhttp_find_header(headers, "Authorization");
 	call->if_match = evhttp_find_header(headers, "If-Match");
 	call->last_event_id = evhttp_find_header(headers, "Last-Event-ID");
+	call->max_item_count = evhttp_find_header(headers, "x-ms-max-item-count");
+	call->continuation = evhttp_find_header(headers, "x-ms-continuation");
 	call->body_len = evbuffer_get_length(in);
 	call->body = call->body_len ? (const char *)evbuffer_pullup(in, -1) : "";
 	r = call->body ? vd_call_set_target(call, evhttp_request_get_uri(request), &fault)
