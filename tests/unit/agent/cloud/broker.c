@@ -33,7 +33,7 @@ int free_port(void)
 
 const char *broker_path(const struct broker *b, const char *file)
 {
-	static char paths[8][256];
+	static char paths[8][512];
 	static unsigned next;
 	char *path = paths[next++ % VD_COUNT(paths)];
 
