@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The C SDK subscribes to desired changes only after its first GET was answered, so that one
- * made in between would be lost: `seen` has the last desired version that each connection was
- * given, and a subscription that arrives is brought up to date from there.
+ * The C SDK subscribes to desired changes only after its first GET was answered, and Node's asks
+ * for nothing when it resumes a session, so that changes made in between would be lost: the
+ * store knows what each device was given (given.h), and a subscription that arrives, or is
+ * announced with a connection, is brought up to date from there.
  */
 #include "twin/hub/dialect.h"
 
@@ -12,67 +13,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "twin/document/section.h"
 #include "twin/hub/events.h"
+#include "twin/hub/given.h"
 #include "twin/hub/methods.h"
 #include "twin/hub/refusal.h"
 #include "twin/hub/twins.h"
 
 struct vd_dialect {
 	struct vd_dialect_parts parts;
-	void *seen; /* tsearch tree of struct seen */
+	void *announced; /* tsearch tree of vd_name: connected, its subscriptions come next */
 };
 
-/* A connection that has asked for nothing yet is owed nothing: its GET comes. */
-enum { SEEN_NOTHING = -2, SEEN_UNKNOWN = -1 };
-
-struct seen {
-	struct vd_name name;
-	int64_t version;
-};
-
-static int compare_seen(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
-	const struct seen *x = a, *y = b;
-	int order = strcmp(x->name.device, y->name.device);
+	const struct vd_name *x = a, *y = b;
+	int order = strcmp(x->device, y->device);
 
-	return order ? order : strcmp(x->name.module, y->name.module);
+	return order ? order : strcmp(x->module, y->module);
 }
 
-static void see(struct vd_dialect *d, const struct vd_name *name, int64_t version)
+static void announce(struct vd_dialect *d, const struct vd_name *name)
 {
-	struct seen *entry = calloc(1, sizeof *entry);
-	struct seen **found;
+	struct vd_name *entry = malloc(sizeof *entry);
+	struct vd_name **found;
 
 	if (!entry)
-		return; /* unknown: the subscription is given the whole document */
-	entry->name = *name;
-	found = tsearch(entry, &d->seen, compare_seen);
+		return; /* it is told of the next change only */
+	*entry = *name;
+	found = tsearch(entry, &d->announced, compare_names);
 	if (!found || *found != entry)
 		free(entry);
-	if (found)
-		(*found)->version = version;
 }
 
-static int64_t seen_version(struct vd_dialect *d, const struct vd_name *name)
+/* Was it announced? Not any more. */
+static bool take_announced(struct vd_dialect *d, const struct vd_name *name)
 {
-	const struct seen key = { .name = *name };
-	struct seen **found = tfind(&key, &d->seen, compare_seen);
-
-	return found ? (*found)->version : SEEN_UNKNOWN;
-}
-
-static void forget(struct vd_dialect *d, const struct vd_name *name)
-{
-	const struct seen key = { .name = *name };
-	struct seen **found = tfind(&key, &d->seen, compare_seen);
-	struct seen *entry = found ? *found : NULL;
+	struct vd_name **found = tfind(name, &d->announced, compare_names);
+	struct vd_name *entry = found ? *found : NULL;
 
 	if (entry) {
-		(void)tdelete(entry, &d->seen, compare_seen);
+		(void)tdelete(entry, &d->announced, compare_names);
 		free(entry);
 	}
+	return entry != NULL;
 }
 
 int vd_dialect_new(const struct vd_dialect_parts *parts, struct vd_dialect **ret_dialect)
@@ -89,7 +75,7 @@ int vd_dialect_new(const struct vd_dialect_parts *parts, struct vd_dialect **ret
 struct vd_dialect *vd_dialect_free(struct vd_dialect *d)
 {
 	if (d) {
-		tdestroy(d->seen, free);
+		tdestroy(d->announced, free);
 		free(d);
 	}
 	return NULL;
@@ -138,7 +124,20 @@ static void refuse_twin(struct vd_dialect *d, const struct vd_said *said, int re
 	answer_twin(d, said, info->status, -1, body);
 }
 
-static void handle_get(struct vd_dialect *d, const struct vd_said *said)
+/* Most GETs come with a reconnection and change nothing. */
+static void note_answered(struct vd_dialect *d, const struct vd_name *name, int64_t version,
+			  int64_t now_ms)
+{
+	const struct vd_given answered = vd_given_answered(version, now_ms);
+	struct vd_given before;
+
+	if (vd_store_given_get(d->parts.store, name, &before) == 0 && before.version == version &&
+	    before.sure_version == version)
+		return;
+	(void)!vd_store_given_set(d->parts.store, name, &answered);
+}
+
+static void handle_get(struct vd_dialect *d, const struct vd_said *said, int64_t now_ms)
 {
 	VD_CLEANUP(vd_json_free) cJSON *twin = NULL;
 	struct vd_fault fault = { 0 };
@@ -150,7 +149,7 @@ static void handle_get(struct vd_dialect *d, const struct vd_said *said)
 		return;
 	}
 	answer_twin(d, said, 200, -1, twin);
-	see(d, &said->name, version);
+	note_answered(d, &said->name, version, now_ms);
 }
 
 static void handle_reported(struct vd_dialect *d, const struct vd_said *said, const char *payload,
@@ -189,9 +188,9 @@ static void handle_presence(struct vd_dialect *d, const struct vd_name *name, bo
 	char id[VD_ID_BYTES];
 
 	if (is_connected)
-		see(d, name, SEEN_NOTHING);
+		announce(d, name);
 	else
-		forget(d, name);
+		(void)take_announced(d, name);
 	if (vd_store_set_connected(d->parts.store, name, is_connected, now_ms) != 0)
 		return; /* deleted meanwhile */
 	vd_log(VD_INFO, is_connected ? "device.connected" : "device.disconnected", "id=%s",
@@ -217,31 +216,39 @@ static int read_flags(const char *payload, size_t len, unsigned *ret_flags)
 }
 
 static void deliver_notice(struct vd_dialect *d, const struct vd_name *name, const cJSON *notice,
-			   int64_t version)
+			   int64_t version, int64_t now_ms)
 {
 	VD_CLEANUP(vd_free) char *text = vd_json_text(notice);
+	struct vd_given given, told;
 	char topic[96];
+	bool is_known;
 
 	(void)snprintf(topic, sizeof topic, "$iothub/twin/PATCH/properties/desired/?$version=%lld",
 		       (long long)version);
-	if (text && deliver(d, name, topic, text, strlen(text)))
-		see(d, name, version);
+	if (!text || !deliver(d, name, topic, text, strlen(text)))
+		return;
+	is_known = vd_store_given_get(d->parts.store, name, &given) == 0;
+	told = vd_given_told(is_known ? &given : NULL, version, now_ms);
+	(void)!vd_store_given_set(d->parts.store, name, &told);
 }
 
-static void catch_up(struct vd_dialect *d, const struct vd_name *name)
+/* Who was given nothing yet is owed nothing: its GET comes. */
+static void catch_up(struct vd_dialect *d, const struct vd_name *name, int64_t now_ms)
 {
 	VD_CLEANUP(vd_json_free) cJSON *notice = NULL;
-	int64_t seen = seen_version(d, name), version = 0;
+	struct vd_given given;
+	int64_t version = 0;
 
-	if (seen == SEEN_NOTHING)
-		return;
-	if (vd_twins_missed(d->parts.twins, name, seen, &notice, &version) == 0)
-		deliver_notice(d, name, notice, version);
+	if (vd_store_given_get(d->parts.store, name, &given) == 0 &&
+	    vd_twins_missed(d->parts.twins, name, vd_given_base(&given, now_ms), &notice,
+			    &version) == 0)
+		deliver_notice(d, name, notice, version, now_ms);
 }
 
 static void handle_subscriptions(struct vd_dialect *d, const struct vd_name *name,
-				 const char *payload, size_t len)
+				 const char *payload, size_t len, int64_t now_ms)
 {
+	bool is_first = take_announced(d, name);
 	struct vd_device device;
 	unsigned flags = 0, added;
 
@@ -252,8 +259,8 @@ static void handle_subscriptions(struct vd_dialect *d, const struct vd_name *nam
 	if (flags != device.subscriptions &&
 	    vd_store_set_subscriptions(d->parts.store, name, flags) < 0)
 		return;
-	if (added & VD_FLAG_DESIRED)
-		catch_up(d, name);
+	if (flags & VD_FLAG_DESIRED && (is_first || added & VD_FLAG_DESIRED))
+		catch_up(d, name, now_ms);
 	if (flags & VD_FLAG_METHODS)
 		vd_methods_online(d->parts.methods, name);
 }
@@ -269,7 +276,7 @@ void vd_dialect_message(struct vd_dialect *d, const char *topic, const void *pay
 	}
 	switch (said.kind) {
 	case VD_SAID_TWIN_GET:
-		handle_get(d, &said);
+		handle_get(d, &said, now_ms);
 		break;
 	case VD_SAID_REPORTED:
 		handle_reported(d, &said, payload, len, now_ms);
@@ -283,7 +290,7 @@ void vd_dialect_message(struct vd_dialect *d, const char *topic, const void *pay
 		handle_presence(d, &said.name, said.kind == VD_SAID_CONNECTED, now_ms);
 		break;
 	case VD_SAID_SUBSCRIPTIONS:
-		handle_subscriptions(d, &said.name, payload, len);
+		handle_subscriptions(d, &said.name, payload, len, now_ms);
 		break;
 	case VD_SAID_START:
 		(void)!vd_store_disconnect_all(d->parts.store, now_ms);
@@ -302,7 +309,7 @@ void vd_dialect_notify(struct vd_dialect *d, const struct vd_name *name, const c
 
 	if (vd_store_device_get(d->parts.store, name, &device) == 0 && device.connected &&
 	    device.subscriptions & VD_FLAG_DESIRED)
-		deliver_notice(d, name, notice, version);
+		deliver_notice(d, name, notice, version, vd_clock_wall_ms());
 }
 
 bool vd_dialect_send_method(struct vd_dialect *d, const struct vd_name *name, const char *method,
