@@ -247,7 +247,20 @@ static int collect(struct runs *runs, const struct vd_excess *excess, uint8_t bi
 struct sums {
 	struct vd_defect defect; /* box.width and .height hold the right and lower end meanwhile */
 	double weighted;
+	double x, y, xx, yy, xy; /* raw moments */
 };
+
+/* Moments of the run's pixels, in closed form: n pixels around middle. */
+static void sums_add_moments(struct sums *sums, const struct run *run)
+{
+	const double n = run->x1 - run->x0, middle = (run->x0 + run->x1 - 1) / 2.0, y = run->y;
+
+	sums->x += n * middle;
+	sums->y += n * y;
+	sums->xx += n * middle * middle + n * (n * n - 1) / 12;
+	sums->yy += n * y * y;
+	sums->xy += n * middle * y;
+}
 
 static void sums_add(struct sums *sums, const struct run *run, const struct vd_excess *excess,
 		     const struct vd_image *sigma)
@@ -264,6 +277,7 @@ static void sums_add(struct sums *sums, const struct run *run, const struct vd_e
 	box->height = run->y + 1;
 	defect->area_px += run->x1 - run->x0;
 	defect->polarity = (enum vd_polarity)run->bit;
+	sums_add_moments(sums, run);
 	for (int x = run->x0; x < run->x1; x++) {
 		defect->peak = row[x] > defect->peak ? row[x] : defect->peak;
 		sums->weighted += row[x] / (spread ? spread[x] / 4.0 : 1.0);
@@ -287,6 +301,11 @@ static void sums_join(struct sums *into, const struct sums *other)
 	box->height = more->height > box->height ? more->height : box->height;
 	into->defect.area_px += other->defect.area_px;
 	into->weighted += other->weighted;
+	into->x += other->x;
+	into->y += other->y;
+	into->xx += other->xx;
+	into->yy += other->yy;
+	into->xy += other->xy;
 	if (other->defect.peak > into->defect.peak)
 		into->defect.peak = other->defect.peak;
 }
@@ -321,6 +340,23 @@ static int by_score(const void *a, const void *b)
 	return x->box.y != y->box.y ? (x->box.y > y->box.y ? 1 : -1) : x->box.x > y->box.x ? 1 : -1;
 }
 
+/*
+ * Circularity by moments (Zunic, Hirota and Rosin 2010) needs no outline, which pixels make
+ * longer than it is. Each pixel is a square with a moment of its own: n / 12.
+ */
+static void measure_shape(const struct sums *sums, struct vd_defect *defect)
+{
+	const double n = defect->area_px, x = sums->x / n, y = sums->y / n;
+	const double xx = sums->xx / n - x * x + 1.0 / 12, yy = sums->yy / n - y * y + 1.0 / 12;
+	const double xy = sums->xy / n - x * y;
+	const double spread = hypot(xx - yy, 2 * xy), small = xx + yy - spread;
+
+	defect->x = x;
+	defect->y = y;
+	defect->circularity = n / (2 * M_PI * (xx + yy));
+	defect->aspect = small > 0 ? sqrt((xx + yy + spread) / small) : INFINITY;
+}
+
 static int keep(const struct sums *all, size_t count, const struct vd_blob_options *options,
 		struct vd_blobs *ret_blobs)
 {
@@ -336,6 +372,7 @@ static int keep(const struct sums *all, size_t count, const struct vd_blob_optio
 		defect.box.width -= defect.box.x;
 		defect.box.height -= defect.box.y;
 		defect.score = all[i].weighted / sqrt(defect.area_px);
+		measure_shape(&all[i], &defect);
 		blobs.area_px += defect.area_px;
 		blobs.defects[blobs.count++] = defect;
 	}
@@ -355,8 +392,14 @@ static int keep_everything(const struct vd_excess *excess, const struct vd_blob_
 					.peak = 255,
 					.polarity = options->polarity },
 			    .weighted = 255.0 * width * height };
+	int r;
 
-	return keep(&all, 1, options, ret_blobs);
+	for (int y = 0; y < height; y++)
+		sums_add_moments(&all, &(struct run){ .y = y, .x1 = width });
+	r = keep(&all, 1, options, ret_blobs);
+	if (r == 0)
+		ret_blobs->is_crowded = true;
+	return r;
 }
 
 static int sum_up(struct runs *runs, const struct vd_excess *excess, const struct vd_image *sigma,

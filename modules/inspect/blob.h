@@ -40,7 +40,10 @@ struct vd_defect {
 	int area_px;
 	int peak; /* largest excess, grey levels */
 	enum vd_polarity polarity;
-	double score; /* sum of excess / sigma, over the root of the area */
+	double score;       /* sum of excess / sigma, over the root of the area */
+	double x, y;        /* centre of gravity */
+	double circularity; /* area^2 over the moment of inertia: 1 a disc, less all else */
+	double aspect;      /* axes of the ellipse with its moments, long over short, at least 1 */
 };
 
 struct vd_blobs {
@@ -48,6 +51,7 @@ struct vd_blobs {
 	size_t count;
 	double score;    /* of the highest, 0 if there is none */
 	int64_t area_px; /* of all */
+	bool is_crowded; /* too many pieces: one defect as large as the image stands for them */
 };
 
 /* More pieces than these are one defect as large as the whole image. */

@@ -97,22 +97,24 @@ static double gauss(double x, double sigma)
 	return exp(-x * x / (2 * sigma * sigma));
 }
 
-/* half[k]: weight of the sample k px ahead; the one k px behind has the opposite sign. */
+/*
+ * half[k]: weight of the sample k px ahead; the one k px behind has the opposite sign. Their sum
+ * is 1: a sharp step of contrast c in the middle of a pixel has the peak c.
+ */
 static double *make_kernel(double sigma, int reach)
 {
 	double *half = malloc(((size_t)reach + 1) * sizeof *half);
-	double ramp = 0;
+	double sum = 0;
 
 	if (!half)
 		return NULL;
 	half[0] = 0;
 	for (int k = 1; k <= reach; k++) {
 		half[k] = gauss(k - 0.5, sigma) - gauss(k + 0.5, sigma);
-		ramp += 2 * k * half[k];
+		sum += half[k];
 	}
-	/* A ramp of one grey level a pixel has the slope 1; a step of contrast c the peak c. */
 	for (int k = 1; k <= reach; k++)
-		half[k] *= sigma * sqrt(2 * M_PI) / ramp;
+		half[k] /= sum;
 	return half;
 }
 
@@ -140,33 +142,32 @@ static int measure_slopes(struct profile *p, double sigma)
 
 /* ---- edges ---- */
 
-static double vertex(double before, double at, double after)
-{
-	double curve;
+struct peak {
+	double at, height; /* at: -0.5 to 0.5 from the middle sample */
+};
 
-	if (before > at / 10 && after > at / 10) {
-		before = log(before);
-		at = log(at);
-		after = log(after);
-	}
-	curve = before - 2 * at + after;
-	return curve < 0 ? (before - after) / (2 * curve) : 0;
+static struct peak parabola(double before, double at, double after)
+{
+	const double curve = before - 2 * at + after;
+	const double vertex = curve < 0 ? (before - after) / (2 * curve) : 0;
+
+	return (struct peak){ vertex, at - (before - after) * vertex / 4 };
+}
+
+static struct peak fit(double before, double at, double after)
+{
+	struct peak peak;
+
+	if (before <= at / 10 || after <= at / 10)
+		return parabola(before, at, after);
+	peak = parabola(log(before), log(at), log(after));
+	peak.height = exp(peak.height);
+	return peak;
 }
 
 static bool is_wanted(enum vd_transition transition, double slope)
 {
 	return transition == VD_ANY_TRANSITION || (transition == VD_TO_LIGHT) == (slope > 0);
-}
-
-static struct vd_edge edge_at(const struct profile *p, int i, double sign)
-{
-	const double at =
-		i + vertex(sign * p->slopes[i - 1], sign * p->slopes[i], sign * p->slopes[i + 1]);
-
-	return (struct vd_edge){ .at_px = at,
-				 .x = p->line->x0 + at * p->ux,
-				 .y = p->line->y0 + at * p->uy,
-				 .amplitude = p->slopes[i] };
 }
 
 static int find_edges(const struct profile *p, const struct vd_caliper_options *options,
@@ -175,13 +176,21 @@ static int find_edges(const struct profile *p, const struct vd_caliper_options *
 	edges->count = 0;
 	for (int i = 1; i + 1 < p->count; i++) {
 		const double sign = p->slopes[i] < 0 ? -1 : 1, here = sign * p->slopes[i];
+		const double before = sign * p->slopes[i - 1], after = sign * p->slopes[i + 1];
+		struct peak peak;
 
-		if (here < options->threshold || here < sign * p->slopes[i - 1] ||
-		    here <= sign * p->slopes[i + 1] || !is_wanted(options->transition, sign))
+		if (here < before || here <= after || !is_wanted(options->transition, sign))
+			continue;
+		peak = fit(before, here, after);
+		if (peak.height < options->threshold)
 			continue;
 		if (edges->count == VD_EDGES_MOST)
 			return -E2BIG;
-		edges->list[edges->count++] = edge_at(p, i, sign);
+		edges->list[edges->count++] =
+			(struct vd_edge){ .at_px = i + peak.at,
+					  .x = p->line->x0 + (i + peak.at) * p->ux,
+					  .y = p->line->y0 + (i + peak.at) * p->uy,
+					  .amplitude = sign * peak.height };
 	}
 	return 0;
 }

@@ -35,7 +35,7 @@ struct vd_caliper_options vd_caliper_defaults(void);
 struct vd_edge {
 	double at_px;     /* from the line's start */
 	double x, y;      /* in the image */
-	double amplitude; /* contrast of the step, grey levels; positive: towards light */
+	double amplitude; /* about the step's contrast, less if blurred; positive: towards light */
 };
 
 enum { VD_EDGES_MOST = 256 };

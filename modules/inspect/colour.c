@@ -121,13 +121,17 @@ struct light {
 static void add_row(const struct vd_image *image, const struct vd_pose *pose, struct vd_rect where,
 		    int y, struct light *light)
 {
-	for (int x = 0; x < where.width; x++) {
-		const uint8_t *pixel;
-		double at_x, at_y;
+	double from_x, from_y, to_x, to_y;
 
-		vd_pose_map(pose, where.x + x, where.y + y, &at_x, &at_y);
-		pixel = vd_image_row(image, nearest(at_y, image->height)) +
-			(ptrdiff_t)3 * nearest(at_x, image->width);
+	vd_pose_map(pose, where.x, where.y + y, &from_x, &from_y);
+	vd_pose_map(pose, where.x + where.width, where.y + y, &to_x, &to_y);
+	for (int x = 0; x < where.width; x++) {
+		const double share = (double)x / where.width;
+		const double at_x = from_x + share * (to_x - from_x);
+		const double at_y = from_y + share * (to_y - from_y);
+		const uint8_t *pixel = vd_image_row(image, nearest(at_y, image->height)) +
+				       (ptrdiff_t)3 * nearest(at_x, image->width);
+
 		light->r += light->table[pixel[0]];
 		light->g += light->table[pixel[1]];
 		light->b += light->table[pixel[2]];

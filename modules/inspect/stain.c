@@ -25,6 +25,7 @@ void vd_stain_work_fini(struct vd_stain_work *work)
 	vd_integral_fini(&work->integral);
 	vd_image_fini(&work->high);
 	vd_image_fini(&work->low);
+	vd_image_fini(&work->row);
 	vd_excess_fini(&work->excess);
 }
 
@@ -46,6 +47,8 @@ static int measure_means(const struct vd_image *image, const struct vd_stain_opt
 		r = vd_image_shape(&work->high, columns, rows, VD_GREY);
 	if (r == 0)
 		r = vd_image_shape(&work->low, columns, rows, VD_GREY);
+	if (r == 0)
+		r = vd_image_shape(&work->row, columns, 1, VD_GREY);
 	for (int y = 0; r == 0 && y < rows; y++) {
 		uint8_t *out = vd_image_row(&work->high, y);
 
@@ -62,15 +65,16 @@ static int measure_means(const struct vd_image *image, const struct vd_stain_opt
 typedef void (*row_fn)(uint8_t *io, const uint8_t *other, int n);
 
 /* Each of the first n - travel + 1 values becomes the extreme of travel values from it on. */
-static void run_along_x(struct vd_image *grid, int travel, row_fn fn)
+static void run_along_x(struct vd_image *grid, int travel, row_fn fn, uint8_t *copy)
 {
 	const int n = grid->width - travel + 1;
 
 	for (int y = 0; y < grid->height; y++) {
 		uint8_t *row = vd_image_row(grid, y);
 
-		for (int k = 1; k < travel; k++) /* ahead are still the values of before */
-			fn(row, row + 1, n + travel - 1 - k);
+		memcpy(copy, row, (size_t)grid->width);
+		for (int k = 1; k < travel; k++)
+			fn(row, copy + k, n);
 	}
 }
 
@@ -85,8 +89,8 @@ static void run_along_y(struct vd_image *grid, int travel, row_fn fn)
 static void run(struct vd_stain_work *work, const struct vd_stain_options *options)
 {
 	if (options->direction & VD_STAIN_X) {
-		run_along_x(&work->high, options->travel, vd_row_max);
-		run_along_x(&work->low, options->travel, vd_row_min);
+		run_along_x(&work->high, options->travel, vd_row_max, work->row.pixels);
+		run_along_x(&work->low, options->travel, vd_row_min, work->row.pixels);
 	}
 	if (options->direction & VD_STAIN_Y) {
 		run_along_y(&work->high, options->travel, vd_row_max);

@@ -25,7 +25,7 @@ struct vd_stain_options vd_stain_defaults(void);
 /* Memory that serves one image after the other. Starts as { 0 }. */
 struct vd_stain_work {
 	struct vd_integral integral;
-	struct vd_image high, low;
+	struct vd_image high, low, row;
 	struct vd_excess excess;
 };
 

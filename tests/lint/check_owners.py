@@ -19,6 +19,8 @@ OWNERS = [
     (r"mosquitto_\w+\.h", ["twin/broker"]),
     (r"modbus/", ["modules/modbus"]),
     (r"(jpeglib|jerror|turbojpeg)\.h", ["modules/image"]),
+    (r"dmtx\.h", ["modules/inspect"]),
+    (r"zbar\.h", []),  # loaded at run time, by modules/inspect/zbar.c
     (r"zstd\.h", ["agent/store", "modules/inspect", "twin/hub"]),
     (r"zlib\.h", ["agent/store", "twin/broker", "twin/hub"]),
     (r"curl/", ["agent/rollout", "modules/http-sensor", "twin/ctl"]),
