@@ -12,8 +12,7 @@ cJSON *vd_json_free(cJSON *json)
 	return NULL;
 }
 
-/* Length of the UTF-8 character at p, 0: none (overlong, surrogate, above U+10FFFF, cut). */
-static size_t utf8_length(const unsigned char *p, size_t left)
+size_t vd_json_utf8(const unsigned char *p, size_t left)
 {
 	static const struct {
 		unsigned char mask, lead;
@@ -52,7 +51,7 @@ static int check_text(const char *text, size_t len, struct vd_fault *fault)
 	int depth = 0;
 
 	for (size_t i = 0, n; i < len; i += n) {
-		n = utf8_length(p + i, len - i);
+		n = vd_json_utf8(p + i, len - i);
 		if (n == 0 || p[i] == '\0') {
 			vd_fault_set(fault, 400, "", "byte %zu is not UTF-8 text", i);
 			return -EINVAL;

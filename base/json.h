@@ -30,6 +30,9 @@ VD_MUST int vd_json_parse(const char *text, size_t len, cJSON **ret_json, struct
 VD_MUST int vd_json_parse_commented(const char *text, size_t len, cJSON **ret_json,
 				    struct vd_fault *fault);
 
+/* Length of the UTF-8 character at p; 0: none (overlong, surrogate, above U+10FFFF, cut). left > 0. */
+size_t vd_json_utf8(const unsigned char *p, size_t left);
+
 /* Compact text for the wire; NULL: no memory. Free with free(). */
 char *vd_json_text(const cJSON *json);
 

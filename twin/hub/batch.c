@@ -7,19 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zstd.h>
-
 #include "base/clock.h"
 #include "base/digest.h"
 #include "twin/broker/topics.h"
+#include "twin/hub/scan.h"
 
-enum {
-	WINDOW_LOG_MAX = 23,
-	BLOCK_BYTES = 65536,
-	BOOT_ID_MAX = 64,
-	MODULE_MAX = 128,
-	MESSAGE_ID_MAX = 128
-};
+enum { MESSAGE_ID_MAX = 128 };
 
 /* --- property bag --- */
 
@@ -77,46 +70,10 @@ void vd_message_properties_fini(struct vd_message_properties *p)
 	p->all = vd_json_free(p->all);
 }
 
-/* --- zstd --- */
-
-static ZSTD_DCtx *context_free(ZSTD_DCtx *context)
-{
-	(void)ZSTD_freeDCtx(context);
-	return NULL;
-}
-VD_DEFINE_CLEANUP(ZSTD_DCtx, context_free)
-
 static int refuse(struct vd_fault *fault, const char *text)
 {
 	vd_fault_set(fault, 400, "", "%s", text);
 	return -EINVAL;
-}
-
-/* The content's size in a header is a device's claim: only what really came out is counted. */
-int vd_batch_inflate(const void *data, size_t len, size_t limit, struct vd_buf *out,
-		     struct vd_fault *fault)
-{
-	VD_CLEANUP(context_free) ZSTD_DCtx *context = ZSTD_createDCtx();
-	VD_CLEANUP(vd_free) char *block = malloc(BLOCK_BYTES);
-	ZSTD_inBuffer in = { data, len, 0 };
-	size_t left = 1;
-
-	if (!context || !block)
-		return -ENOMEM;
-	(void)ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
-	for (bool is_full = false; in.pos < in.size || is_full;) {
-		ZSTD_outBuffer piece = { block, BLOCK_BYTES, 0 };
-
-		left = ZSTD_decompressStream(context, &piece, &in);
-		if (ZSTD_isError(left))
-			return refuse(fault, ZSTD_getErrorName(left));
-		if (out->len + piece.pos > limit)
-			return refuse(fault, "the batch is too large when decompressed");
-		if (vd_buf_append(out, block, piece.pos) < 0)
-			return -ENOMEM;
-		is_full = piece.pos == piece.size;
-	}
-	return left == 0 ? 0 : refuse(fault, "the compressed batch is cut off");
 }
 
 /* --- records --- */
@@ -127,31 +84,9 @@ static int bad(struct vd_fault *fault, const char *pointer, const char *text)
 	return -EINVAL;
 }
 
-static bool is_boot_id(const char *text)
+static struct vd_slice slice_of(const char *text)
 {
-	size_t len = strlen(text);
-
-	if (len == 0 || len > BOOT_ID_MAX)
-		return false;
-	for (; *text; text++) {
-		bool is_digit = *text >= '0' && *text <= '9';
-		char lower = (char)(*text | 0x20);
-
-		if (!is_digit && (lower < 'a' || lower > 'z') && *text != '-')
-			return false;
-	}
-	return true;
-}
-
-static bool is_class(const char *name)
-{
-	static const char *const classes[] = { "alarm", "verdict", "event", "telemetry", "raw" };
-
-	for (size_t i = 0; i < VD_COUNT(classes); i++) {
-		if (strcmp(name, classes[i]) == 0)
-			return true;
-	}
-	return false;
+	return (struct vd_slice){ text, strlen(text) };
 }
 
 /* Never deeper than VD_JSON_DEPTH calls: the parser has seen to that. */
@@ -175,7 +110,7 @@ static int read_identity(const char *device, const cJSON *record, struct vd_reco
 	if (strcmp(vd_json_string(record, "deviceId", device), device) != 0)
 		return bad(fault, "/deviceId", "is not the device that sent it");
 	row->boot_id = vd_json_string(record, "bootId", "");
-	if (!is_boot_id(row->boot_id))
+	if (!vd_boot_id_is_good(slice_of(row->boot_id)))
 		return bad(fault, "/bootId", "is not 1 to 64 letters, digits or -");
 	if (!cJSON_IsNumber(seq) || seq->valuedouble < 0 || seq->valuedouble > 9007199254740991.0 ||
 	    fmod(seq->valuedouble, 1.0) != 0.0)
@@ -189,10 +124,10 @@ static int read_fields(const cJSON *record, struct vd_record_row *row, struct vd
 	const cJSON *body = vd_json_get(record, "body");
 
 	row->class_name = vd_json_string(record, "class", "");
-	if (!is_class(row->class_name))
+	if (!vd_record_class_is_good(slice_of(row->class_name)))
 		return bad(fault, "/class", "is none of alarm, verdict, event, telemetry, raw");
 	row->module = vd_json_string(record, "module", "");
-	if (strlen(row->module) > MODULE_MAX)
+	if (strlen(row->module) > VD_RECORD_MODULE_MAX)
 		return bad(fault, "/module", "is too long");
 	if (vd_time_parse(vd_json_string(record, "tWall", ""), &row->wall_ms) < 0)
 		row->wall_ms = row->received_ms;

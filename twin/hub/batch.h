@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "twin/hub/inflate.h"
 #include "twin/hub/store.h"
 
 /*
@@ -13,8 +14,7 @@
  * What is wrong is said in fault; -ENOMEM and what fn returned pass through.
  */
 enum {
-	VD_BATCH_BYTES = 8 << 20, /* of one batch, decompressed */
-	VD_RECORD_DEPTH = 24,     /* of one record: pages of them must stay below VD_JSON_DEPTH */
+	VD_RECORD_DEPTH = 24, /* of one record: pages of them must stay below VD_JSON_DEPTH */
 };
 
 /* What a message's property bag says. The texts live in buf. */
@@ -33,10 +33,6 @@ VD_UNUSED static inline void vd_message_properties_fini_p(struct vd_message_prop
 {
 	vd_message_properties_fini(properties);
 }
-
-/* One or more zstd frames, at most limit bytes of content. -EINVAL. */
-VD_MUST int vd_batch_inflate(const void *data, size_t len, size_t limit, struct vd_buf *out,
-			     struct vd_fault *fault);
 
 /*
  * A batch of the agent: calls fn for each good record. ret_bad: how many were not; the first

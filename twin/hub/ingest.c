@@ -50,6 +50,22 @@ static int bury(struct vd_store *store, const struct vd_name *name,
 	return vd_store_dead_letter_add(store, &letter);
 }
 
+static int add_batch(struct vd_store *store, const struct vd_name *name,
+		     const struct vd_spool_record *message, const char *text, size_t len,
+		     bool is_zstd)
+{
+	const struct vd_batch_text batch = {
+		.device = name->device,
+		.received_ms = message->received_ms,
+		.text = text,
+		.len = len,
+		.frame = is_zstd ? message->payload : NULL,
+		.frame_len = is_zstd ? message->payload_len : 0,
+	};
+
+	return vd_store_batch_add(store, &batch);
+}
+
 static int take_batch(struct vd_store *store, const struct vd_name *name,
 		      const struct vd_spool_record *message,
 		      const struct vd_message_properties *properties)
@@ -67,6 +83,8 @@ static int take_batch(struct vd_store *store, const struct vd_name *name,
 		len = inflated.len;
 	}
 	if (r == 0)
+		r = add_batch(store, name, message, text, len, properties->is_zstd);
+	if (r == VD_STORE_NOT_PLAIN)
 		r = vd_batch_read(name->device, message->received_ms, text, len, add_record, store,
 				  &bad, &fault);
 	if (r == -EINVAL || (r == 0 && bad > 0))

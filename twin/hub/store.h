@@ -152,6 +152,22 @@ typedef int (*vd_count_fn)(const char *class_name, const char *verdict, int64_t 
 
 /* VD_STORE_DUPLICATE: (device, boot_id, seq) is stored already. */
 VD_MUST int vd_store_record_add(struct vd_store *store, const struct vd_record_row *record);
+
+/*
+ * A batch of records as a device sent it, in a transaction of the caller's; those that are
+ * stored already are passed over. VD_STORE_NOT_PLAIN: its text is not of the form that
+ * twin/hub/scan.h takes, or has a record that is none: nothing was stored, take them one by one.
+ */
+enum { VD_STORE_NOT_PLAIN = 3 };
+struct vd_batch_text {
+	const char *device;
+	int64_t received_ms;
+	const char *text; /* the JSON array */
+	size_t len;
+	const void *frame; /* the same as zstd frames; NULL: it came without */
+	size_t frame_len;
+};
+VD_MUST int vd_store_batch_add(struct vd_store *store, const struct vd_batch_text *batch);
 VD_MUST int vd_store_record_each(struct vd_store *store, const struct vd_record_filter *filter,
 				 vd_record_fn fn, void *argument);
 /* How many were ever taken, expired ones too. device NULL: all; verdict is NULL where there is none. */
