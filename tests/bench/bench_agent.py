@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Figures of the running agent, beside those it should reach: idle memory, desired -> reported,
-crash -> running, boot -> modules spawned. Needs a build without sanitizers (VD_BUILD, build/release
+crash -> running, boot -> modules spawned, verdict against bare decode. Needs a build without sanitizers (VD_BUILD, build/release
 by default). Prints a table; asserts nothing.
 """
 
@@ -179,6 +179,18 @@ def measure_boot(line):
     line.cloud.start("broker")
 
 
+def measure_verdict():
+    """bench_inspect's lines: verdict against bare decode of the same pictures in the same run."""
+    program = lines.BUILD / "modules" / "inspect" / "bench_inspect"
+    if not program.exists():
+        row("verdict / bare decode", "not built", "", "")
+        return
+    for text in subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout.splitlines():
+        found = re.match(r"(.+?)\s{2,}.*ratio ([0-9.]+) \(target ([0-9.]+)\)", text)
+        if found:
+            row("verdict / bare decode, " + found.group(1).strip(), found.group(2), found.group(3), "")
+
+
 def main():
     print("%-52s %20s  %-20s %s" % ("measure", "here", "to reach", "best peer"))
     binary = lines.BUILD / "bin" / "vedetted"
@@ -192,6 +204,7 @@ def main():
         measure_crash(line)
         measure_boot(line)
         line.agent.start()
+    measure_verdict()
     return 0
 
 
