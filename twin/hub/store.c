@@ -26,6 +26,7 @@ struct vd_store {
 	} cache[STATEMENTS];
 	int cached;
 	bool in_transaction;
+	struct vd_audit_slot audit;
 };
 
 static int failed(struct vd_store *s, const char *where)
@@ -171,12 +172,17 @@ int vd_store_begin(struct vd_store *s)
 
 int vd_store_commit(struct vd_store *s)
 {
-	int r = execute(s, "COMMIT");
+	int r = vd_sql_audit_commit(s);
 
-	if (r < 0)
+	if (r == 0)
+		r = execute(s, "COMMIT");
+	if (r < 0) {
 		vd_store_rollback(s);
+		return r;
+	}
 	s->in_transaction = false;
-	return r;
+	s->audit.is_done |= s->audit.is_written;
+	return 0;
 }
 
 void vd_store_rollback(struct vd_store *s)
@@ -185,6 +191,17 @@ void vd_store_rollback(struct vd_store *s)
 	if (s->in_transaction && sqlite3_get_autocommit(s->db) == 0)
 		(void)execute(s, "ROLLBACK");
 	s->in_transaction = false;
+	s->audit.is_written = false;
+}
+
+bool vd_sql_in_transaction(const struct vd_store *s)
+{
+	return s->in_transaction;
+}
+
+struct vd_audit_slot *vd_sql_audit_slot(struct vd_store *s)
+{
+	return &s->audit;
 }
 
 int vd_store_shrink(struct vd_store *s, int pages)

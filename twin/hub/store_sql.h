@@ -34,3 +34,15 @@ sqlite3_stmt *vd_sql_new(struct vd_store *store, const char *sql);
 
 /* Never NULL, "" for NULL; cut to size. */
 void vd_sql_copy(sqlite3_stmt *statement, int column, char *out, size_t size);
+
+bool vd_sql_in_transaction(const struct vd_store *store);
+
+/* The audit entry of the call that is being answered, and whether the log has one for it. */
+struct vd_audit_slot {
+	const struct vd_audit_entry *call; /* NULL: no call, or none that needs one */
+	bool is_written, is_done;          /* in the open transaction; in a committed one */
+};
+struct vd_audit_slot *vd_sql_audit_slot(struct vd_store *store);
+
+/* Before each COMMIT: adds the call's entry if nothing else was recorded for it. 0 or -errno. */
+VD_MUST int vd_sql_audit_commit(struct vd_store *store);
