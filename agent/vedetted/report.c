@@ -7,7 +7,6 @@
 #include "agent/vedetted/agent.h"
 #include "base/clock.h"
 #include "base/version.h"
-#include "twin/document/limits.h"
 
 enum { REPORTED_LINES = 4, REPORTED_LINE_BYTES = 160, SHORTLY_MS = 100 };
 
@@ -182,32 +181,6 @@ static bool add_outcome(const struct vd_agent *a, cJSON *json)
 	       (!a->set || vd_json_add_number(desired, "inForce", (double)a->set->version));
 }
 
-/* Takes key out of what every module says, and says so. */
-static void leave_out(cJSON *document, const char *key)
-{
-	cJSON *modules = cJSON_GetObjectItemCaseSensitive(document, "modules"), *module;
-
-	cJSON_ArrayForEach(module, modules) cJSON_DeleteItemFromObjectCaseSensitive(module, key);
-	cJSON_DeleteItemFromObjectCaseSensitive(document, "leftOut");
-	if (!vd_json_add_string(document, "leftOut", key))
-		vd_log(VD_WARN, "report.leftOut", "key=%s", key);
-}
-
-/*
- * Many modules may have more to say than a twin holds. What the box itself still tells goes
- * first: state and acknowledgement of each module always fit.
- */
-static void make_it_fit(cJSON *document)
-{
-	static const char *const spare[] = { "report", "lastExit" };
-
-	for (size_t i = 0; i < VD_COUNT(spare); i++) {
-		if (vd_limits_size(document) <= VD_LIMITS_SECTION_BYTES)
-			return;
-		leave_out(document, spare[i]);
-	}
-}
-
 cJSON *vd_agent_reported_document(struct vd_agent *a)
 {
 	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
@@ -225,7 +198,8 @@ cJSON *vd_agent_reported_document(struct vd_agent *a)
 		if (!vd_json_add_take(modules, i->id, &module))
 			return NULL;
 	}
-	make_it_fit(json);
+	if (vd_reported_fit(json) < 0)
+		return NULL;
 	return VD_TAKE(json);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "twin/document/limits.h"
 #include "twin/document/merge.h"
 
 enum { CREDIT_LIMIT_MS = VD_REPORTED_BURST * VD_REPORTED_GAP_MS };
@@ -116,4 +117,26 @@ int vd_reported_answered(struct vd_reported *r, uint64_t id, int status)
 	vd_json_free(r->known);
 	r->known = VD_TAKE(r->under_way);
 	return 0;
+}
+
+static int leave_out(cJSON *document, const char *key)
+{
+	cJSON *modules = cJSON_GetObjectItemCaseSensitive(document, "modules"), *module;
+
+	cJSON_ArrayForEach(module, modules) cJSON_DeleteItemFromObjectCaseSensitive(module, key);
+	cJSON_DeleteItemFromObjectCaseSensitive(document, "leftOut");
+	return vd_json_add_string(document, "leftOut", key) ? 0 : -ENOMEM;
+}
+
+int vd_reported_fit(cJSON *document)
+{
+	static const char *const spare[] = { "report", "lastExit" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < VD_COUNT(spare); i++) {
+		if (vd_limits_size(document) <= VD_LIMITS_SECTION_BYTES)
+			return 0;
+		r = leave_out(document, spare[i]);
+	}
+	return r;
 }

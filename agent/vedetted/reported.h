@@ -41,3 +41,10 @@ enum { VD_REPORTED_UNKNOWN = 1 };
 
 /* The hub's answer to id. VD_REPORTED_UNKNOWN: ask for the twin; 0 otherwise, also for an old id. */
 VD_MUST int vd_reported_answered(struct vd_reported *reported, uint64_t id, int status);
+
+/*
+ * Many modules may have more to say than a twin holds. Takes out of document, until it fits,
+ * what the box itself still tells: every module's "report", then every "lastExit"; "leftOut"
+ * names the last of them. State and acknowledgement of each module stay. -ENOMEM.
+ */
+VD_MUST int vd_reported_fit(cJSON *document);

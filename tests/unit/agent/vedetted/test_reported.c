@@ -105,7 +105,57 @@ static void a_refused_patch_makes_the_hub_unknown_and_a_late_answer_changes_noth
 	vd_reported_free(r);
 }
 
+/* A document of `count` modules that report and ended with about `bytes` each. */
+static cJSON *talkative(int count, size_t bytes)
+{
+	cJSON *document = parse("{\"modules\":{}}"),
+	      *modules = cJSON_GetObjectItem(document, "modules");
+	char *text = calloc(1, bytes + 1);
+
+	memset(text, 'x', bytes);
+	for (int i = 0; i < count; i++) {
+		cJSON *module = parse("{\"state\":\"ready\",\"report\":{},\"lastExit\":{}}");
+		char id[16];
+
+		(void)snprintf(id, sizeof id, "m%d", i);
+		assert_true(
+			vd_json_add_string(cJSON_GetObjectItem(module, "report"), "text", text));
+		assert_true(
+			vd_json_add_string(cJSON_GetObjectItem(module, "lastExit"), "text", text));
+		assert_true(vd_json_add_take(modules, id, &module));
+	}
+	free(text);
+	return document;
+}
+
+static void what_a_twin_cannot_hold_is_left_out_and_said_so(void **state)
+{
+	static const struct {
+		int count;
+		size_t bytes;
+		const char *left_out;
+		bool has_report, has_exit;
+	} cases[] = { { 4, 1000, "", true, true },
+		      { 20, 1000, "report", false, true },
+		      { 20, 3000, "lastExit", false, false } };
+
+	for (size_t i = 0; i < VD_COUNT(cases); i++) {
+		cJSON *document = talkative(cases[i].count, cases[i].bytes);
+
+		assert_int_equal(vd_reported_fit(document), 0);
+		assert_string_equal(vd_json_string(document, "leftOut", ""), cases[i].left_out);
+		assert_int_equal(vd_json_at(document, "/modules/m3/report") != NULL,
+				 cases[i].has_report);
+		assert_int_equal(vd_json_at(document, "/modules/m3/lastExit") != NULL,
+				 cases[i].has_exit);
+		assert_non_null(vd_json_at(document, "/modules/m3/state"));
+		vd_json_free(document);
+	}
+}
+
 VD_TEST_MAIN(
+	cmocka_unit_test(what_a_twin_cannot_hold_is_left_out_and_said_so),
+
 	cmocka_unit_test(nothing_is_sent_before_the_hub_told_what_it_holds),
 	cmocka_unit_test(only_the_difference_is_sent_with_nulls_for_what_went),
 	cmocka_unit_test(one_patch_is_under_way_at_most_and_the_next_builds_on_it),
