@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "modules/inspect/step.h"
 
 int vd_recipe_refuse(struct vd_fault *fault, const char *pointer, const char *text,
@@ -31,8 +32,7 @@ static void copy_name(char to[static VD_NAME_BYTES], const char *from)
 	to[n] = '\0';
 }
 
-/* Names become file names in the state folder. */
-static bool is_plain_name(const char *name)
+bool vd_name_is_plain(const char *name)
 {
 	const size_t n = strlen(name);
 
@@ -325,6 +325,23 @@ static void parse_learning(struct vd_recipe *recipe, const cJSON *json)
 
 	recipe->learning_parts = (int)vd_json_int(learning, "parts", 30);
 	recipe->learns_by_itself = strcmp(vd_json_string(learning, "state", "auto"), "auto") == 0;
+	recipe->learning = (struct vd_learning_options){
+		.false_reject_rate = vd_json_number(learning, "falseRejectRate", 0.001),
+		.challenge_area_px = (int)vd_json_int(learning, "challengeAreaPx", 64),
+		.challenge_levels = (int)vd_json_int(learning, "challengeLevels", 40),
+		.arms_by_hand = strcmp(vd_json_string(learning, "arm", "auto"), "byHand") == 0,
+	};
+}
+
+static void parse_drift(struct vd_recipe *recipe, const cJSON *json)
+{
+	const cJSON *drift = vd_json_object(json, "drift");
+
+	recipe->drift = (struct vd_drift_options){
+		.photometric = vd_json_number(drift, "photometricPercent", 20) / 100,
+		.alarm_sigma = vd_json_number(drift, "alarmSigma", 4),
+		.challenge_every = (int)vd_json_int(drift, "challengeEvery", 1000),
+	};
 }
 
 /* ---- the whole ---- */
@@ -370,6 +387,7 @@ static int parse_contents(struct vd_recipe *recipe, const cJSON *json, struct vd
 	if (r < 0)
 		return r;
 	parse_learning(recipe, json);
+	parse_drift(recipe, json);
 	return make_model_key(recipe);
 }
 
@@ -377,7 +395,7 @@ static int parse_recipe(struct vd_recipe *recipe, const cJSON *json, struct vd_f
 {
 	int r;
 
-	if (!is_plain_name(json->string))
+	if (!vd_name_is_plain(json->string))
 		return vd_recipe_refuse(
 			fault, "",
 			"a recipe's name has letters, digits, '.', '_', '-':", json->string);
@@ -417,6 +435,52 @@ static int parse_recipes(struct vd_recipe_set *set, const cJSON *parameters, str
 	return 0;
 }
 
+/* The shadow sees the frames of the active recipe's cameras, and no others. */
+static int parse_shadow(struct vd_recipe_set *set, const cJSON *parameters, struct vd_fault *fault)
+{
+	const char *name = vd_json_string(parameters, "shadow", NULL);
+	const struct vd_recipe *active = &set->recipes[set->active];
+
+	set->shadow = -1;
+	for (int i = 0; name && i < set->count; i++) {
+		if (strcmp(set->recipes[i].name, name) == 0)
+			set->shadow = i;
+	}
+	if (!name)
+		return 0;
+	if (set->shadow < 0)
+		return vd_recipe_refuse(fault, "/shadow", "there is no recipe", name);
+	if (set->shadow == set->active)
+		return vd_recipe_refuse(fault, "/shadow", "it is the active recipe:", name);
+	for (int i = 0; i < set->recipes[set->shadow].camera_count; i++) {
+		const char *camera = set->recipes[set->shadow].cameras[i];
+
+		if (vd_recipe_camera(active, camera) < 0)
+			return vd_recipe_refuse(fault, "/shadow", "the active recipe has no camera",
+						camera);
+	}
+	return 0;
+}
+
+static int parse_gather(struct vd_recipe_set *set, const cJSON *parameters, struct vd_fault *fault)
+{
+	const cJSON *json = vd_json_object(parameters, "gather");
+	const char *label = vd_json_string(json, "label", "");
+	const char *until = vd_json_string(json, "until", "");
+
+	if (!json)
+		return 0;
+	if (!vd_name_is_plain(label))
+		return vd_recipe_refuse(fault, "/gather/label",
+					"a label has letters, digits, '.', '_', '-':", label);
+	if (vd_time_parse(until, &set->gather.until_wall_ms) < 0)
+		return vd_recipe_refuse(fault, "/gather/until", "not a time:", until);
+	copy_name(set->gather.label, label);
+	set->gather.count = (int)vd_json_int(json, "count", 0);
+	set->gather.bytes_most = vd_json_int(json, "maxBytes", INT64_C(1) << 30);
+	return 0;
+}
+
 int vd_recipe_set_parse(const cJSON *parameters, struct vd_recipe_set **ret_set,
 			struct vd_fault *fault)
 {
@@ -430,6 +494,10 @@ int vd_recipe_set_parse(const cJSON *parameters, struct vd_recipe_set **ret_set,
 	set->queue_max = (int)vd_json_int(parameters, "queueMax", 8);
 	set->deadline_ms = (int)vd_json_int(parameters, "deadlineMs", 1000);
 	r = parse_recipes(set, parameters, fault);
+	if (r == 0)
+		r = parse_shadow(set, parameters, fault);
+	if (r == 0)
+		r = parse_gather(set, parameters, fault);
 	if (r < 0)
 		return r;
 	*ret_set = VD_TAKE(set);

@@ -69,6 +69,27 @@ struct vd_exposure_options {
 	bool refuse_repeated;
 };
 
+/* What learning must reach before its model may judge. */
+struct vd_learning_options {
+	double false_reject_rate; /* of good parts, all steps together */
+	int challenge_area_px, challenge_levels;
+	bool arms_by_hand;
+};
+
+struct vd_drift_options {
+	double photometric;  /* share of gain or brightness; 0: not bounded */
+	double alarm_sigma;  /* 0: no alarms */
+	int challenge_every; /* items; 0: only after changes */
+};
+
+/* Which frames to copy aside under a label. */
+struct vd_gather_order {
+	char label[VD_NAME_BYTES]; /* "": none */
+	int64_t until_wall_ms;
+	int count;
+	int64_t bytes_most;
+};
+
 struct vd_recipe {
 	char name[VD_NAME_BYTES];
 	int rev;
@@ -86,6 +107,8 @@ struct vd_recipe {
 	struct vd_exposure_options exposure;
 	int learning_parts;
 	bool learns_by_itself;
+	struct vd_learning_options learning;
+	struct vd_drift_options drift;
 	/* SHA-256 over all that a learnt model depends on: regions and tools, not limits. */
 	char model_key[VD_SHA256_TEXT];
 	cJSON *source; /* strings of the rules point into it */
@@ -96,6 +119,8 @@ struct vd_recipe_set {
 	char station[VD_NAME_BYTES]; /* "": the instance's name */
 	struct vd_recipe *recipes;
 	int count, active;
+	int shadow; /* a recipe that decides nothing; -1: none */
+	struct vd_gather_order gather;
 	int queue_max, deadline_ms;
 	int64_t version; /* of the parameters; the caller sets it */
 };
@@ -112,6 +137,9 @@ VD_MUST int vd_recipe_set_parse(const cJSON *parameters, struct vd_recipe_set **
 struct vd_recipe_set *vd_recipe_set_ref(struct vd_recipe_set *set);
 struct vd_recipe_set *vd_recipe_set_unref(struct vd_recipe_set *set); /* returns NULL */
 VD_DEFINE_CLEANUP(struct vd_recipe_set, vd_recipe_set_unref)
+
+/* Letters, digits, '.', '_', '-', none hidden: fit to name a file. */
+bool vd_name_is_plain(const char *name);
 
 /* -1: none of this name. */
 int vd_recipe_camera(const struct vd_recipe *recipe, const char *name);
