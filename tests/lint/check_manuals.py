@@ -16,6 +16,7 @@ CONTRACTS = {
     "vedette-package.5": "modules/sdk",
     "vedette-module.7": "modules/sdk",
     "vedette-broker.7": "twin/broker",
+    "vedette-query.7": "twin/query",
 }
 # Schemas of documents that people write, and the page that names each member.
 DOCUMENTS = {
