@@ -5,6 +5,7 @@
  */
 #include "twin/broker/plugin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,23 @@ static int deliver(struct vd_plugin *plugin, const struct vd_command *command,
 		message->payload ? message->payload : "", command->qos, false, NULL);
 }
 
+/* Only to a connection: what the broker would keep for later, it would lose when it ends. */
+static int hand(struct vd_plugin *plugin, const struct vd_command *command,
+		const struct mosquitto_evt_message *message)
+{
+	const struct vd_session *session = vd_presence_find(plugin->presence, command->identity);
+	bool is_handed = session && session->client && session->flags & VD_FLAG_C2D;
+	char receipt[VD_TOKEN_MAX + 8];
+	int r = is_handed ? deliver(plugin, command, message) : MOSQ_ERR_SUCCESS;
+
+	if (r == MOSQ_ERR_SUCCESS) {
+		(void)snprintf(receipt, sizeof receipt, "%.*s %s", command->token_len,
+			       command->token, is_handed ? "yes" : "no");
+		vd_hub_tell(plugin, command->identity, "handed", receipt);
+	}
+	return r;
+}
+
 /*
  * Every message of the hub is acknowledged; nobody subscribes to its topic, so that it goes
  * nowhere else. (A refusal here would end the hub's connection for one bad command.)
@@ -124,6 +142,8 @@ int vd_hub_message(struct vd_plugin *plugin, struct mosquitto_evt_message *messa
 	message->retain = false;
 	if (command.kind == VD_COMMAND_DELIVER)
 		return deliver(plugin, &command, message);
+	if (command.kind == VD_COMMAND_HAND)
+		return hand(plugin, &command, message);
 	vd_plugin_kick_later(plugin, command.identity);
 	return MOSQ_ERR_SUCCESS;
 }

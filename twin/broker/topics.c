@@ -235,34 +235,51 @@ int vd_flag_parse(const char *name, enum vd_flag *ret_flag)
 	return -EINVAL;
 }
 
+/* X/{topic} */
+static int parse_target(const char *level, struct vd_command *command)
+{
+	const char *slash = strchr(level, '/');
+
+	if (!slash || !slash[1])
+		return -EINVAL;
+	command->topic = slash + 1;
+	return vd_topic_decode(level, (size_t)(slash - level), command->identity);
+}
+
 static int parse_delivery(const char *rest, struct vd_command *command)
 {
-	const char *level, *slash;
-
 	if ((rest[0] != '0' && rest[0] != '1') || rest[1] != '/')
-		return -EINVAL;
-	level = rest + 2;
-	slash = strchr(level, '/');
-	if (!slash || !slash[1])
 		return -EINVAL;
 	command->kind = VD_COMMAND_DELIVER;
 	command->qos = rest[0] - '0';
-	command->topic = slash + 1;
-	return vd_topic_decode(level, (size_t)(slash - level), command->identity);
+	return parse_target(rest + 2, command);
+}
+
+static int parse_hand(const char *rest, struct vd_command *command)
+{
+	size_t len = strcspn(rest, "/");
+
+	if (len == 0 || len > VD_TOKEN_MAX || !rest[len])
+		return -EINVAL;
+	command->kind = VD_COMMAND_HAND;
+	command->qos = 1;
+	command->token = rest;
+	command->token_len = (int)len;
+	return parse_target(rest + len + 1, command);
 }
 
 int vd_topic_command(const char *topic, struct vd_command *ret_command)
 {
 	struct vd_command command = { .kind = VD_COMMAND_KICK };
-	const char *rest = after(topic, "to/");
-	int r;
+	const char *rest;
+	int r = -EINVAL;
 
-	if (rest) {
+	if ((rest = after(topic, "to/")))
 		r = parse_delivery(rest, &command);
-	} else {
-		rest = after(topic, "kick/");
-		r = rest ? vd_topic_decode(rest, strlen(rest), command.identity) : -EINVAL;
-	}
+	else if ((rest = after(topic, "hand/")))
+		r = parse_hand(rest, &command);
+	else if ((rest = after(topic, "kick/")))
+		r = vd_topic_decode(rest, strlen(rest), command.identity);
 	if (r == 0)
 		*ret_command = command;
 	return r;

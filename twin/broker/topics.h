@@ -61,11 +61,14 @@ VD_MUST int vd_flags_text(unsigned flags, struct vd_buf *out);
 VD_MUST int vd_flag_parse(const char *name, enum vd_flag *ret_flag);
 
 /* hub -> plugin. -EINVAL: not one of these. Pointers go into topic. */
+enum { VD_TOKEN_MAX = 32 };
 struct vd_command {
-	enum { VD_COMMAND_DELIVER, VD_COMMAND_KICK } kind;
+	enum { VD_COMMAND_DELIVER, VD_COMMAND_HAND, VD_COMMAND_KICK } kind;
 	char identity[VD_TOPIC_IDENTITY];
-	int qos;           /* deliver: 0 or 1 */
-	const char *topic; /* deliver: what the device sees */
+	int qos;           /* deliver: 0 or 1; hand: 1 */
+	const char *topic; /* deliver, hand: what the device sees */
+	const char *token; /* hand: the hub's, for the receipt */
+	int token_len;
 };
 VD_MUST int vd_topic_command(const char *topic, struct vd_command *ret_command);
 

@@ -40,6 +40,8 @@ static const struct {
 	{ VD_VERB_GET, "devices/*", READ, vd_api_device_get },
 	{ VD_VERB_PUT, "devices/*", WRITE, vd_api_device_put },
 	{ VD_VERB_DELETE, "devices/*", WRITE, vd_api_device_delete },
+	{ VD_VERB_POST, "devices/*/messages/deviceBound", SERVICE, vd_api_message_post },
+	{ VD_VERB_DELETE, "devices/*/commands", SERVICE, vd_api_messages_purge },
 	{ VD_VERB_GET, "devices/*/modules", READ, vd_api_modules_list },
 	{ VD_VERB_GET, "devices/*/modules/*", READ, vd_api_device_get },
 	{ VD_VERB_PUT, "devices/*/modules/*", WRITE, vd_api_device_put },

@@ -17,6 +17,7 @@ struct vd_api {
 	struct vd_twins *twins;
 	struct vd_methods *methods;
 	struct vd_events *events;
+	struct vd_c2d *c2d;
 	cJSON *(*health)(void *argument); /* the body of GET /health; NULL: no memory */
 	void *argument;
 };
@@ -52,6 +53,8 @@ int vd_api_history_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fau
 int vd_api_method_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_statistics(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_message_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_messages_purge(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_events_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 
 /* The identity that the path names: segments 1 and, after "modules", 3. VD_REFUSED_ARGUMENT. */

@@ -13,6 +13,7 @@ struct vd_config {
 	const char *identities_file;
 	enum vd_log_level log_level;
 	int retention_days; /* 0: for ever */
+	int message_ttl_s, message_max_delivery_count;
 };
 
 /* -errno, with the file, the pointer and the reason in fault. */

@@ -415,7 +415,7 @@ static bool add_times(cJSON *json, const struct vd_device *d)
 				  vd_azure_time(d->connection_updated_ms, time)) &&
 	       vd_json_add_string(json, "lastActivityTime",
 				  vd_azure_time(d->last_activity_ms, time)) &&
-	       vd_json_add_number(json, "cloudToDeviceMessageCount", 0);
+	       vd_json_add_number(json, "cloudToDeviceMessageCount", d->message_count);
 }
 
 static bool add_own(cJSON *json, const struct vd_device *d)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "twin/document/section.h"
+#include "twin/hub/c2d.h"
 #include "twin/hub/events.h"
 #include "twin/hub/given.h"
 #include "twin/hub/methods.h"
@@ -263,6 +264,8 @@ static void handle_subscriptions(struct vd_dialect *d, const struct vd_name *nam
 		catch_up(d, name, now_ms);
 	if (flags & VD_FLAG_METHODS)
 		vd_methods_online(d->parts.methods, name);
+	if (flags & VD_FLAG_C2D)
+		vd_c2d_online(d->parts.c2d, name, now_ms);
 }
 
 void vd_dialect_message(struct vd_dialect *d, const char *topic, const void *payload, size_t len,
@@ -292,7 +295,11 @@ void vd_dialect_message(struct vd_dialect *d, const char *topic, const void *pay
 	case VD_SAID_SUBSCRIPTIONS:
 		handle_subscriptions(d, &said.name, payload, len, now_ms);
 		break;
+	case VD_SAID_HANDED:
+		vd_c2d_receipt(d->parts.c2d, &said.name, payload, len, now_ms);
+		break;
 	case VD_SAID_START:
+		vd_c2d_offline(d->parts.c2d);
 		(void)!vd_store_disconnect_all(d->parts.store, now_ms);
 		d->parts.spool(d->parts.argument);
 		break;
@@ -319,6 +326,19 @@ bool vd_dialect_send_method(struct vd_dialect *d, const struct vd_name *name, co
 
 	(void)snprintf(topic, sizeof topic, "$iothub/methods/POST/%s/?$rid=%s", method, rid);
 	return deliver(d, name, topic, payload, strlen(payload));
+}
+
+bool vd_dialect_hand(struct vd_dialect *d, const struct vd_name *name, const char *token,
+		     const char *bag, const void *body, size_t len)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf topic = { 0 };
+	char id[VD_ID_BYTES];
+
+	if (vd_buf_printf(&topic, "hand/%s/", token) < 0 ||
+	    vd_topic_encode(vd_name_text(name, id), &topic) < 0 ||
+	    vd_buf_printf(&topic, "/devices/%s/messages/devicebound/%s", name->device, bag) < 0)
+		return false;
+	return d->parts.publish(topic.data, body, len, 0, d->parts.argument);
 }
 
 void vd_dialect_kick(struct vd_dialect *d, const struct vd_name *name)

@@ -22,6 +22,7 @@ enum vd_said_kind {
 	VD_SAID_CONNECTED,
 	VD_SAID_DISCONNECTED,
 	VD_SAID_SUBSCRIPTIONS,
+	VD_SAID_HANDED, /* the receipt of a message */
 	VD_SAID_SPOOL,
 	VD_SAID_START, /* the connections that follow are all there are */
 };
@@ -40,12 +41,14 @@ VD_MUST int vd_said_parse(const char *topic, struct vd_said *ret_said);
 struct vd_twins;
 struct vd_methods;
 struct vd_events;
+struct vd_c2d;
 struct vd_dialect;
 struct vd_dialect_parts {
 	struct vd_store *store;
 	struct vd_twins *twins;
 	struct vd_methods *methods;
 	struct vd_events *events;
+	struct vd_c2d *c2d;
 	/* To the broker; false: it is away. */
 	bool (*publish)(const char *topic, const void *payload, size_t len, int qos,
 			void *argument);
@@ -68,4 +71,7 @@ void vd_dialect_notify(struct vd_dialect *dialect, const struct vd_name *name, c
 /* As vd_method_send_fn. */
 bool vd_dialect_send_method(struct vd_dialect *dialect, const struct vd_name *name,
 			    const char *method, const char *rid, const char *payload);
+/* As vd_c2d_hand_fn. */
+bool vd_dialect_hand(struct vd_dialect *dialect, const struct vd_name *name, const char *token,
+		     const char *bag, const void *body, size_t len);
 void vd_dialect_kick(struct vd_dialect *dialect, const struct vd_name *name);

@@ -15,7 +15,9 @@
  *   twin        updateTwin, replaceTwin
  *   connection  deviceConnected, deviceDisconnected
  *   identity    createDeviceIdentity, …
- * The data of the last three: {"type","operation","deviceId","moduleId"?,"time","body"}.
+ *   feedback    what became of a cloud-to-device message that asked for it
+ *   file        fileUploaded, fileUploadFailed
+ * The data of all but the first: {"type","operation","deviceId","moduleId"?,"time","body"}.
  * A client that reads slowly is given records later, from the database; one that leaves a
  * megabyte of other events unread is let go.
  */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "twin/hub/api.h"
+#include "twin/hub/c2d.h"
 #include "twin/hub/devices.h"
 #include "twin/hub/dialect.h"
 #include "twin/hub/events.h"
@@ -34,6 +35,7 @@ struct vd_hub {
 	struct vd_twins *twins;
 	struct vd_methods *methods;
 	struct vd_events *events;
+	struct vd_c2d *c2d;
 	struct vd_dialect *dialect;
 	struct vd_ingest *ingest;
 	struct vd_link *link;
@@ -80,6 +82,14 @@ static bool send_method(const struct vd_name *name, const char *method, const ch
 	struct vd_hub *hub = argument;
 
 	return vd_dialect_send_method(hub->dialect, name, method, rid, payload);
+}
+
+static bool hand_message(const struct vd_name *name, const char *token, const char *bag,
+			 const void *body, size_t len, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	return vd_dialect_hand(hub->dialect, name, token, bag, body, len);
 }
 
 static bool publish(const char *topic, const void *payload, size_t len, int qos, void *argument)
@@ -164,6 +174,7 @@ static void do_chores(void *argument)
 	bool is_more = expire(hub) >= EXPIRE_ROWS;
 
 	(void)!vd_devices_flush(hub->devices);
+	vd_c2d_sweep(hub->c2d, vd_clock_wall_ms());
 	(void)!vd_timer_arm(hub->chores, is_more ? EXPIRE_AGAIN_MS : CHORE_MS);
 }
 
@@ -192,6 +203,10 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 {
 	const struct vd_devices_events device_events = { kick_device, identity_changed, hub };
 	const struct vd_twins_events twin_events = { desired_changed, twin_changed, hub };
+	const struct vd_c2d_settings messages = {
+		.ttl_ms = hub->config->message_ttl_s * 1000LL,
+		.max_delivery_count = hub->config->message_max_delivery_count,
+	};
 	int r = vd_identities_writer_new(hub->config->identities_file, &hub->writer, fault);
 
 	if (r == 0)
@@ -202,6 +217,8 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 		r = vd_methods_new(hub->loop, send_method, hub, &hub->methods);
 	if (r == 0)
 		r = vd_events_new(hub->loop, hub->store, &hub->events);
+	if (r == 0)
+		r = vd_c2d_new(hub->store, hub->events, &messages, hand_message, hub, &hub->c2d);
 	if (r == 0)
 		r = vd_devices_export(hub->devices);
 	return r;
@@ -214,6 +231,7 @@ static int connect_broker(struct vd_hub *hub)
 		.twins = hub->twins,
 		.methods = hub->methods,
 		.events = hub->events,
+		.c2d = hub->c2d,
 		.publish = publish,
 		.spool = spool_grew,
 		.argument = hub,
@@ -240,6 +258,7 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 		.twins = hub->twins,
 		.methods = hub->methods,
 		.events = hub->events,
+		.c2d = hub->c2d,
 		.health = health,
 		.argument = hub,
 	};
@@ -282,6 +301,7 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->link = vd_link_free(hub->link);
 		hub->ingest = vd_ingest_free(hub->ingest);
 		hub->dialect = vd_dialect_free(hub->dialect);
+		hub->c2d = vd_c2d_free(hub->c2d);
 		hub->twins = vd_twins_free(hub->twins);
 		hub->devices = vd_devices_free(hub->devices);
 		hub->writer = vd_identities_writer_free(hub->writer);

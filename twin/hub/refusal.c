@@ -27,6 +27,8 @@ static const struct vd_refusal_info table[] = {
 	[VD_REFUSED_UNAVAILABLE] = { 503, 503001, "ServiceUnavailable" },
 	[VD_REFUSED_TIMEOUT] = { 504, 504101, "GatewayTimeout" },
 	[VD_REFUSED_BAD_RESPONSE] = { 502, 502001, "BadDeviceResponse" },
+	[VD_REFUSED_QUEUE_FULL] = { 403, 403004, "DeviceMaximumQueueDepthExceeded" },
+	[VD_REFUSED_QUOTA] = { 403, 403002, "IotHubQuotaExceeded" },
 };
 
 const struct vd_refusal_info *vd_refusal_info(int refusal)

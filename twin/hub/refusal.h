@@ -27,6 +27,8 @@ enum vd_refusal {
 	VD_REFUSED_UNAVAILABLE,   /* 503 */
 	VD_REFUSED_TIMEOUT,       /* 504 GatewayTimeout */
 	VD_REFUSED_BAD_RESPONSE,  /* 502 */
+	VD_REFUSED_QUEUE_FULL,    /* 403 DeviceMaximumQueueDepthExceeded */
+	VD_REFUSED_QUOTA,         /* 403 IotHubQuotaExceeded */
 };
 
 struct vd_refusal_info {

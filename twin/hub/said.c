@@ -96,6 +96,7 @@ static int read_word(const char *rest, struct vd_said *said)
 		{ "connected", VD_SAID_CONNECTED },
 		{ "disconnected", VD_SAID_DISCONNECTED },
 		{ "subscriptions", VD_SAID_SUBSCRIPTIONS },
+		{ "handed", VD_SAID_HANDED },
 	};
 
 	for (size_t i = 0; i < VD_COUNT(words); i++) {

@@ -66,6 +66,7 @@ struct vd_device {
 	int64_t connection_updated_ms;
 	int64_t last_activity_ms;
 	unsigned subscriptions; /* enum vd_flag of twin/broker/topics.h */
+	int message_count;      /* that wait for it */
 };
 
 struct vd_device_counts {

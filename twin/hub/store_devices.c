@@ -7,7 +7,9 @@
 #define IDENTITY_COLUMNS                                                                           \
 	"device_id, module_id, generation_id, etag, enabled, status_reason, status_updated_ms,"    \
 	" managed_by, authentication, primary_key, secondary_key, primary_thumbprint,"             \
-	" secondary_thumbprint, connected, connection_updated_ms, last_activity_ms, subscriptions"
+	" secondary_thumbprint, connected, connection_updated_ms, last_activity_ms, "              \
+	"subscriptions,"                                                                           \
+	" message_count"
 
 static const char policy_get_sql[] = "SELECT name, rights, primary_key, secondary_key"
 				     " FROM policies WHERE name = ?";
@@ -119,6 +121,7 @@ static void read_device(sqlite3_stmt *q, struct vd_device *d)
 	d->connection_updated_ms = sqlite3_column_int64(q, 14);
 	d->last_activity_ms = sqlite3_column_int64(q, 15);
 	d->subscriptions = (unsigned)sqlite3_column_int(q, 16);
+	d->message_count = sqlite3_column_int(q, 17);
 }
 
 int vd_store_device_get(struct vd_store *s, const struct vd_name *name,

@@ -91,7 +91,7 @@ static bool add_identity(cJSON *json, const struct vd_device *d)
 				  d->connected ? "Connected" : "Disconnected") &&
 	       vd_json_add_string(json, "lastActivityTime",
 				  vd_azure_time(d->last_activity_ms, time)) &&
-	       vd_json_add_number(json, "cloudToDeviceMessageCount", 0) &&
+	       vd_json_add_number(json, "cloudToDeviceMessageCount", d->message_count) &&
 	       vd_json_add_string(json, "authenticationType", vd_identity_auth_name(d->auth));
 }
 

@@ -2,8 +2,10 @@
 #include "vd_test.h"
 
 #include "base/loop.h"
+#include "twin/hub/c2d.h"
 #include "twin/hub/dialect.h"
 #include "twin/hub/events.h"
+#include "twin/hub/given.h"
 #include "twin/hub/methods.h"
 #include "unit/twin/hub/hub_fixture.h"
 
@@ -13,6 +15,7 @@ struct hub {
 	struct vd_loop *loop;
 	struct vd_events *events;
 	struct vd_methods *methods;
+	struct vd_c2d *c2d;
 	struct vd_dialect *dialect;
 	bool is_away;
 	int published, wakes;
@@ -43,8 +46,15 @@ static bool send_method(const struct vd_name *name, const char *method, const ch
 				      payload);
 }
 
+static bool hand(const struct vd_name *name, const char *token, const char *bag, const void *body,
+		 size_t len, void *argument)
+{
+	return vd_dialect_hand(((struct hub *)argument)->dialect, name, token, bag, body, len);
+}
+
 static int set_up(void **state)
 {
+	const struct vd_c2d_settings settings = { .ttl_ms = 3600000, .max_delivery_count = 2 };
 	struct hub *h = calloc(1, sizeof *h);
 	void *fixture = NULL;
 	struct vd_dialect_parts parts = { .publish = publish, .spool = wake, .argument = h };
@@ -54,6 +64,8 @@ static int set_up(void **state)
 	assert_int_equal(vd_loop_new(&h->loop), 0);
 	assert_int_equal(vd_events_new(h->loop, h->f->store, &h->events), 0);
 	assert_int_equal(vd_methods_new(h->loop, send_method, h, &h->methods), 0);
+	assert_int_equal(vd_c2d_new(h->f->store, h->events, &settings, hand, h, &h->c2d), 0);
+	parts.c2d = h->c2d;
 	parts.store = h->f->store;
 	parts.twins = h->f->twins;
 	parts.methods = h->methods;
@@ -70,6 +82,7 @@ static int tear_down(void **state)
 	void *fixture = h->f;
 
 	h->methods = vd_methods_free(h->methods);
+	h->c2d = vd_c2d_free(h->c2d);
 	h->events = vd_events_free(h->events);
 	h->dialect = vd_dialect_free(h->dialect);
 	h->loop = vd_loop_free(h->loop);
@@ -225,6 +238,64 @@ static void nothing_is_sent_and_nothing_breaks_while_the_broker_is_away(void **s
 	assert_int_equal(h->published, 0);
 }
 
+static void
+a_change_while_the_link_was_away_is_told_when_the_broker_announces_its_devices(void **state)
+{
+	struct hub *h = *state;
+
+	say(h, "hub/d1/connected", "");
+	say(h, "hub/d1/subscriptions", "[\"desired\"]");
+	say(h, "hub/d1/iothub/twin/GET/?$rid=1", "");
+	h->is_away = true;
+	set_desired(h, "{\"a\":1}");
+	h->is_away = false;
+	h->published = 0;
+	say(h, "hub/start", "");
+	say(h, "hub/d1/connected", "");
+	assert_int_equal(h->published, 0);
+	say(h, "hub/d1/subscriptions", "[\"desired\"]");
+	assert_int_equal(h->published, 1);
+	assert_string_equal(h->payload, "{\"a\":1,\"$version\":2}");
+}
+
+static void a_notice_is_sure_once_the_connection_has_outlived_every_keep_alive(void **state)
+{
+	struct vd_given given = vd_given_answered(3, 1000);
+
+	assert_int_equal(vd_given_base(&given, 1000), 3);
+	given = vd_given_told(&given, 4, 2000);
+	assert_int_equal(vd_given_base(&given, 3000), 3);
+	assert_int_equal(vd_given_base(&given, 2000 + 1766000), 4);
+	assert_int_equal(vd_given_base(&given, 0), 3); /* the clock was set back */
+	given = vd_given_told(&given, 5, 3000);
+	assert_int_equal(given.sure_version, 3);
+	given = vd_given_told(&given, 6, 3000 + 1766000);
+	assert_int_equal(given.sure_version, 5);
+	given = vd_given_told(NULL, 6, 0);
+	assert_int_equal(given.sure_version, -1);
+}
+
+static void a_message_is_handed_out_with_a_token_and_its_topic(void **state)
+{
+	struct hub *h = *state;
+	struct vd_device device;
+	struct vd_name name = name_of("d1");
+	cJSON *body = json_of("{\"body\":\"x\",\"messageId\":\"m\"}"), *sent = NULL;
+
+	say(h, "hub/d1/connected", "");
+	say(h, "hub/d1/subscriptions", "[\"c2d\"]");
+	assert_int_equal(vd_store_device_get(h->f->store, &name, &device), 0);
+	assert_int_equal(vd_c2d_send(h->c2d, &device, body, 5000, &sent, NULL), 0);
+	assert_string_equal(h->topic, "hand/1/d1/devices/d1/messages/devicebound/"
+				      "%24.mid=m&%24.to=%2Fdevices%2Fd1%2Fmessages%2FdeviceBound");
+	assert_string_equal(h->payload, "x");
+	say(h, "hub/d1/handed", "1 yes");
+	assert_int_equal(vd_store_device_get(h->f->store, &name, &device), 0);
+	assert_int_equal(device.message_count, 0);
+	(void)vd_json_free(body);
+	(void)vd_json_free(sent);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 VD_TEST_MAIN(T(a_get_is_answered_with_its_rid_as_it_came),
@@ -235,4 +306,7 @@ VD_TEST_MAIN(T(a_get_is_answered_with_its_rid_as_it_came),
 	     T(flags_outlive_the_connection),
 	     T(the_start_of_the_broker_forgets_who_was_connected_and_looks_into_the_spool),
 	     T(a_module_is_one_level_of_its_topics),
-	     T(nothing_is_sent_and_nothing_breaks_while_the_broker_is_away))
+	     T(nothing_is_sent_and_nothing_breaks_while_the_broker_is_away),
+	     T(a_change_while_the_link_was_away_is_told_when_the_broker_announces_its_devices),
+	     T(a_notice_is_sure_once_the_connection_has_outlived_every_keep_alive),
+	     T(a_message_is_handed_out_with_a_token_and_its_topic))
