@@ -156,6 +156,7 @@ struct run {
 	struct vd_look *looks;
 	struct vd_step_result *results;
 	struct vd_reasons reasons;
+	const struct vd_step *gate; /* that stays shut; NULL: all are open */
 	uint64_t started, decoded, inspected;
 };
 
@@ -165,6 +166,8 @@ static void look(struct run *run)
 		char *last = run->course->last_sha256[i];
 
 		vd_look_at(&run->looks[i], &run->item->shots[i], run->recipe, last);
+		if (vd_recipe_sees_colour(run->recipe, i))
+			vd_look_in_colour(&run->looks[i], &run->item->shots[i]);
 		if (run->looks[i].sha256[0])
 			memcpy(last, run->looks[i].sha256, VD_SHA256_TEXT);
 	}
@@ -199,12 +202,18 @@ static void run_step(struct run *run, int i, int learnt)
 	if (!seen->is_good)
 		vd_step_undecided(result, "no_frame", "camera %s",
 				  run->recipe->cameras[step->camera]);
+	else if (run->gate)
+		vd_step_undecided(result, "gated", "step %s", run->gate->id);
 	else if (learnt >= 0 && vd_step_learns(step))
 		vd_step_undecided(result, "learning", "%d of %d parts%s%s", learnt,
 				  run->recipe->learning_parts, run->course->note[0] ? "; " : "",
 				  run->course->note);
 	else
-		vd_rig_run(run->course->rig, i, &seen->image, run->item->serial, located, result);
+		vd_rig_run(run->course->rig, i, &seen->image,
+			   seen->has_colour ? &seen->colour : NULL, run->item->serial, located,
+			   result);
+	if (step->gate && !run->gate && result->verdict > VD_WARNING)
+		run->gate = step;
 	result->ms = (double)(run->inspector->now_us() - start) / 1000;
 }
 

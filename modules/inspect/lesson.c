@@ -133,7 +133,7 @@ static int locate(struct vd_lesson *lesson, struct vd_rig *rig, int i, const str
 		return pass(text, step, "the frame has another size");
 	vd_step_result_fini(&pupil->result);
 	if (step->golden.path) {
-		vd_rig_run(rig, i, frame, serial, NULL, &pupil->result);
+		vd_rig_run(rig, i, frame, NULL, serial, NULL, &pupil->result);
 		return pupil->result.verdict == VD_NO_DECISION
 			       ? pass(text, step, pupil->result.text)
 			       : 0;

@@ -136,13 +136,26 @@ void vd_look_at(struct vd_look *look, const struct vd_shot *shot, const struct v
 	look->sha256[0] = '\0';
 	look->width = look->height = 0;
 	look->mean = look->spread = 0;
+	look->has_colour = false;
 	look->is_good =
 		was_taken(look, shot) && has_digest(look, shot, recipe, last) &&
 		(shot->is_jpeg ? decode_jpeg(look, shot, recipe) : copy_grey(look, shot, recipe)) &&
 		is_exposed(look, &recipe->exposure);
 }
 
+void vd_look_in_colour(struct vd_look *look, const struct vd_shot *shot)
+{
+	struct vd_jpeg_info info = { 0 };
+
+	if (!look->is_good || !shot->is_jpeg)
+		return;
+	look->has_colour = vd_jpeg_decode_rgb(shot->bytes.data, shot->bytes.len, NULL,
+					      &look->colour, &info, NULL) == 0 &&
+			   info.components >= 3;
+}
+
 void vd_look_fini(struct vd_look *look)
 {
+	vd_image_fini(&look->colour);
 	vd_image_fini(&look->image);
 }

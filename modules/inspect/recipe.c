@@ -72,6 +72,15 @@ bool vd_recipe_learns(const struct vd_recipe *recipe)
 	return false;
 }
 
+bool vd_recipe_sees_colour(const struct vd_recipe *recipe, int camera)
+{
+	for (int i = 0; i < recipe->step_count; i++) {
+		if (recipe->steps[i].tool == VD_COLOUR && recipe->steps[i].camera == camera)
+			return true;
+	}
+	return false;
+}
+
 /* ---- cameras ---- */
 
 static int parse_cameras(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
@@ -354,6 +363,8 @@ static int make_model_key(struct vd_recipe *recipe)
 	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
 		const struct vd_step *step = &recipe->steps[i];
 
+		if (vd_tool_gauges(step->tool))
+			continue;
 		r = vd_buf_printf(&text, "%s|%s|%s|%s|%d,%d,%d,%d|%s|%d|%.17g|%d\n", step->id,
 				  vd_tool_name(step->tool), recipe->cameras[step->camera],
 				  step->align_to < 0 ? "" : recipe->steps[step->align_to].id,
@@ -512,8 +523,10 @@ struct vd_recipe_set *vd_recipe_set_ref(struct vd_recipe_set *set)
 
 static void free_recipe(struct vd_recipe *recipe)
 {
-	for (int i = 0; i < recipe->step_count; i++)
+	for (int i = 0; i < recipe->step_count; i++) {
 		free(recipe->steps[i].golden.path);
+		(void)vd_code_expectation_free(recipe->steps[i].code.expectation);
+	}
 	free(recipe->steps);
 	(void)vd_json_free(recipe->source);
 }

@@ -7,9 +7,14 @@
 #include "base/digest.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "modules/inspect/caliper.h"
+#include "modules/inspect/code.h"
+#include "modules/inspect/colour.h"
+#include "modules/inspect/count.h"
 #include "modules/inspect/golden.h"
 #include "modules/inspect/locate.h"
 #include "modules/inspect/rules.h"
+#include "modules/inspect/stain.h"
 #include "modules/inspect/variation.h"
 
 /*
@@ -19,7 +24,20 @@
  */
 enum { VD_NAME_BYTES = 65, VD_CAMERAS_MOST = 8, VD_STEPS_MOST = 32 };
 
-enum vd_tool { VD_LOCATE, VD_VARIATION, VD_GOLDEN };
+enum vd_tool {
+	VD_LOCATE,
+	VD_VARIATION,
+	VD_GOLDEN,
+	VD_CALIPER, /* from here on: gauge.h, nothing learnt */
+	VD_BLOB,
+	VD_PRESENCE,
+	VD_STAIN,
+	VD_COLOUR,
+	VD_FOCUS,
+	VD_CODE,
+};
+
+enum { VD_TOOLS = VD_CODE + 1 };
 
 const char *vd_tool_name(enum vd_tool tool);
 
@@ -31,6 +49,26 @@ enum vd_measure {
 	VD_MEASURE_DX,
 	VD_MEASURE_DY,
 	VD_MEASURE_ANGLE,
+	VD_MEASURE_COUNT,
+	VD_MEASURE_POSITION_PX,
+	VD_MEASURE_WIDTH_PX,
+	VD_MEASURE_PITCH_PX,
+	VD_MEASURE_POSITION_MM,
+	VD_MEASURE_WIDTH_MM,
+	VD_MEASURE_PITCH_MM,
+	VD_MEASURE_CONTRAST,
+	VD_MEASURE_OBJECT_AREA,
+	VD_MEASURE_MEAN,
+	VD_MEASURE_SPREAD,
+	VD_MEASURE_LEVEL,
+	VD_MEASURE_DELTA_E,
+	VD_MEASURE_LAB_L,
+	VD_MEASURE_LAB_A,
+	VD_MEASURE_LAB_B,
+	VD_MEASURE_SHARPNESS,
+	VD_MEASURE_NOISE,
+	VD_MEASURE_DARK,
+	VD_MEASURE_BRIGHT,
 	VD_MEASURES
 };
 
@@ -39,6 +77,21 @@ const char *vd_measure_name(enum vd_measure measure); /* as in the schema */
 /* Where a golden template is found; path holds "{serial}" where the serial number goes. */
 struct vd_golden_source {
 	char *path; /* NULL: none, the template is learnt */
+};
+
+struct vd_caliper_step {
+	bool has_line; /* else through the middle of roi */
+	struct vd_line line;
+	bool along_y;
+	bool is_bar; /* widths and pitches of bars, not edges */
+	struct vd_caliper_options options;
+	double px_per_mm; /* 0: not known */
+};
+
+struct vd_code_step {
+	unsigned kinds;
+	int timeout_ms;
+	struct vd_code_expectation *expectation;
 };
 
 struct vd_step {
@@ -52,10 +105,20 @@ struct vd_step {
 	struct vd_locate_options locate;
 	struct vd_variation_options variation;
 	struct vd_golden_options band;
+	struct vd_caliper_step caliper;
+	struct vd_count_options count;
+	int search_px; /* VD_PRESENCE */
+	struct vd_stain_options stain;
+	struct vd_lab reference; /* VD_COLOUR */
+	struct vd_code_step code;
+	bool gate; /* NG or without a decision: the steps after it are not run */
 };
 
 /* Does the step need a model learnt from good parts? */
 bool vd_step_learns(const struct vd_step *step);
+
+/* Does the tool measure directly, with gauge.h? */
+bool vd_tool_gauges(enum vd_tool tool);
 
 /* How many images to keep of a verdict: 0 none, 1 all, n every nth. */
 struct vd_keep {
@@ -144,6 +207,9 @@ bool vd_name_is_plain(const char *name);
 /* -1: none of this name. */
 int vd_recipe_camera(const struct vd_recipe *recipe, const char *name);
 int vd_recipe_step(const struct vd_recipe *recipe, const char *id);
+
+/* Does a step look at the camera's colours? */
+bool vd_recipe_sees_colour(const struct vd_recipe *recipe, int camera);
 
 /* Has the recipe steps that learn? */
 bool vd_recipe_learns(const struct vd_recipe *recipe);

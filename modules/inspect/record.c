@@ -112,6 +112,45 @@ static bool add_limit(cJSON *json, const struct vd_step *step, const struct vd_s
 	       add_rounded(json, "margin", vd_limits_margin(limit, value));
 }
 
+/* What the tools of gauge.h measured, all of it: a trend is worth more than a verdict. */
+static bool add_measures(cJSON *json, const struct vd_step_result *result)
+{
+	cJSON *measures = cJSON_AddObjectToObject(json, "measures");
+	bool ok = measures != NULL;
+
+	for (int i = 0; ok && i < VD_MEASURES; i++)
+		ok = add_rounded(measures, vd_measure_name((enum vd_measure)i), result->values[i]);
+	if (ok && result->read_kind)
+		ok = vd_json_add_string(json, "code", result->read) &&
+		     vd_json_add_string(json, "codeKind", result->read_kind);
+	return ok;
+}
+
+static bool add_object(cJSON *list, const struct vd_defect *object)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	if (!json || !cJSON_AddItemToArray(list, json))
+		return false;
+	return vd_json_add_number(json, "x", object->box.x) &&
+	       vd_json_add_number(json, "y", object->box.y) &&
+	       vd_json_add_number(json, "width", object->box.width) &&
+	       vd_json_add_number(json, "height", object->box.height) &&
+	       vd_json_add_number(json, "area", object->area_px) &&
+	       add_rounded(json, "circularity", object->circularity) &&
+	       add_rounded(json, "aspect", object->aspect);
+}
+
+static bool add_objects(cJSON *json, const struct vd_blobs *blobs, size_t most)
+{
+	cJSON *list = cJSON_AddArrayToObject(json, "objects");
+	bool ok = list != NULL;
+
+	for (size_t i = 0; ok && i < blobs->count && i < most; i++)
+		ok = add_object(list, &blobs->defects[i]);
+	return ok;
+}
+
 static bool add_defects(cJSON *json, const struct vd_blobs *blobs, size_t most)
 {
 	cJSON *list = cJSON_AddArrayToObject(json, "defects");
@@ -138,7 +177,11 @@ static bool add_step(cJSON *steps, const struct vd_step *step, const struct vd_s
 		ok = vd_json_add_string(json, "text", result->text);
 	if (ok && step->tool == VD_LOCATE && isfinite(result->values[VD_MEASURE_DX]))
 		ok = add_pose(json, &result->pose);
-	if (ok && step->tool != VD_LOCATE)
+	if (ok && vd_tool_gauges(step->tool))
+		ok = add_measures(json, result);
+	if (ok && step->tool == VD_BLOB)
+		ok = add_objects(json, &result->blobs, boxes);
+	if (ok && (step->tool == VD_VARIATION || step->tool == VD_GOLDEN || step->tool == VD_STAIN))
 		ok = add_defects(json, &result->blobs, boxes);
 	return ok;
 }

@@ -11,6 +11,9 @@
 
 #include "base/file.h"
 #include "modules/image/jpeg.h"
+#include "modules/inspect/gauge.h"
+#include "modules/inspect/presence.h"
+#include "modules/inspect/warp.h"
 
 enum { TEMPLATES = 4, TEMPLATE_BYTES = 64 << 20, PATH_BYTES = 1400 };
 
@@ -24,6 +27,7 @@ struct template
 	int width, height;
 	struct vd_golden *golden;
 	struct vd_locator *locator;
+	struct vd_image patch; /* VD_PRESENCE */
 };
 
 struct tool {
@@ -38,6 +42,7 @@ struct tool {
 struct vd_rig {
 	const struct vd_recipe *recipe;
 	struct tool *tools;
+	struct vd_gauge *gauge;
 	unsigned uses;
 };
 
@@ -106,7 +111,8 @@ int vd_rig_new(const struct vd_recipe *recipe, const struct vd_model *model,
 	rig->tools = calloc((size_t)recipe->step_count, sizeof *rig->tools);
 	if (!rig->tools)
 		return -ENOMEM;
-	if (model)
+	r = vd_gauge_new(&rig->gauge);
+	if (r == 0 && model)
 		r = set_up(rig, model);
 	if (r == 0)
 		*ret_rig = VD_TAKE(rig);
@@ -117,6 +123,7 @@ static void template_fini(struct template *template)
 {
 	(void)vd_golden_free(template->golden);
 	(void)vd_locator_free(template->locator);
+	vd_image_fini(&template->patch);
 	free(template->path);
 	*template = (struct template){ 0 };
 }
@@ -138,6 +145,7 @@ struct vd_rig *vd_rig_free(struct vd_rig *rig)
 	for (int i = 0; rig->tools && i < rig->recipe->step_count; i++)
 		tool_fini(&rig->tools[i]);
 	free(rig->tools);
+	(void)vd_gauge_free(rig->gauge);
 	free(rig);
 	return NULL;
 }
@@ -199,6 +207,18 @@ static struct vd_golden_options fitted(const struct vd_step *step, struct vd_rec
 	return options;
 }
 
+static int lay_out_patch(struct template *template, struct vd_rect where,
+			 const struct vd_image *image)
+{
+	const struct vd_pose identity = vd_pose_identity();
+	int r;
+
+	if (where.x > image->width - where.width || where.y > image->height - where.height)
+		return -EINVAL;
+	r = vd_warp(image, &identity, where, &template->patch);
+	return r < 0 || vd_presence_can_teach(&template->patch) ? r : -ENODATA;
+}
+
 static int lay_out(struct template *template, const struct vd_step *step,
 		   const struct vd_image *image)
 {
@@ -209,6 +229,8 @@ static int lay_out(struct template *template, const struct vd_step *step,
 		where = (struct vd_rect){ 0, 0, image->width, image->height };
 	if (step->tool == VD_LOCATE)
 		return vd_locator_new(image, where, &step->locate, &template->locator);
+	if (step->tool == VD_PRESENCE)
+		return lay_out_patch(template, where, image);
 	options = fitted(step, where);
 	return vd_golden_new(image, where, &options, &template->golden);
 }
@@ -339,14 +361,13 @@ static void run_locate(struct vd_rig *rig, int index, const struct vd_image *fra
 				  result->pose.score, step->locate.min_score);
 }
 
-/* Boxes were in the region; now they are where the part lies in the frame. */
-static void move_boxes(struct vd_blobs *blobs, struct vd_rect where, const struct vd_pose *pose)
+void vd_step_move_boxes(struct vd_step_result *result, struct vd_rect where)
 {
-	for (size_t i = 0; i < blobs->count; i++) {
-		struct vd_rect *box = &blobs->defects[i].box;
+	for (size_t i = 0; i < result->blobs.count; i++) {
+		struct vd_rect *box = &result->blobs.defects[i].box;
 		double x, y;
 
-		vd_pose_map(pose, where.x + box->x + box->width / 2.0,
+		vd_pose_map(&result->pose, where.x + box->x + box->width / 2.0,
 			    where.y + box->y + box->height / 2.0, &x, &y);
 		box->x = (int)lrint(x - box->width / 2.0);
 		box->y = (int)lrint(y - box->height / 2.0);
@@ -355,7 +376,7 @@ static void move_boxes(struct vd_blobs *blobs, struct vd_rect where, const struc
 
 static void take_blobs(const struct vd_step *step, struct vd_step_result *result)
 {
-	move_boxes(&result->blobs, step->roi, &result->pose);
+	vd_step_move_boxes(result, step->roi);
 	result->values[VD_MEASURE_SCORE] = result->blobs.score;
 	result->values[VD_MEASURE_DEFECTS] = (double)result->blobs.count;
 	result->values[VD_MEASURE_AREA] = (double)result->blobs.area_px;
@@ -405,7 +426,25 @@ static void run_golden(struct vd_rig *rig, int index, const struct vd_image *fra
 		     result);
 }
 
-void vd_rig_run(struct vd_rig *rig, int step, const struct vd_image *frame, const char *serial,
+static void run_gauge(struct vd_rig *rig, int index, const struct vd_image *frame,
+		      const struct vd_image *colour, const char *serial,
+		      struct vd_step_result *result)
+{
+	const struct vd_step *step = &rig->recipe->steps[index];
+	struct vd_gauge_view view = { .frame = frame, .colour = colour };
+
+	if (step->golden.path) {
+		const struct template *template = find_template(rig, index, serial, result);
+
+		if (!template || !is_of_size(frame, template->width, template->height, result))
+			return;
+		view.patch = &template->patch;
+	}
+	vd_gauge_run(rig->gauge, step, &view, result);
+}
+
+void vd_rig_run(struct vd_rig *rig, int step, const struct vd_image *frame,
+		const struct vd_image *colour, const char *serial,
 		const struct vd_step_result *located, struct vd_step_result *ret_result)
 {
 	*ret_result = (struct vd_step_result){ .pose = vd_pose_identity() };
@@ -426,6 +465,9 @@ void vd_rig_run(struct vd_rig *rig, int step, const struct vd_image *frame, cons
 		return;
 	case VD_GOLDEN:
 		run_golden(rig, step, frame, serial, ret_result);
+		return;
+	default:
+		run_gauge(rig, step, frame, colour, serial, ret_result);
 		return;
 	}
 }

@@ -8,7 +8,7 @@
  * The tools of one recipe, set up: locators and variation models from what was learnt, golden
  * templates from their files (read when first needed, a few kept). Used by one thread.
  */
-enum { VD_STEP_TEXT = 160 };
+enum { VD_STEP_TEXT = 160, VD_READ_TEXT = 200 };
 
 struct vd_step_result {
 	enum vd_verdict verdict;
@@ -16,7 +16,9 @@ struct vd_step_result {
 	double values[VD_MEASURES]; /* NaN: the tool does not measure it */
 	enum vd_measure deciding;   /* the measure closest to, or furthest over, its limit */
 	struct vd_pose pose;
-	struct vd_blobs blobs; /* boxes in the frame's pixels */
+	struct vd_blobs blobs;   /* boxes in the frame's pixels */
+	char read[VD_READ_TEXT]; /* VD_CODE: what was read, for people; "": nothing */
+	const char *read_kind;   /* static; NULL: nothing */
 	double ms;
 };
 
@@ -35,11 +37,16 @@ struct vd_rig *vd_rig_free(struct vd_rig *rig);
 VD_DEFINE_CLEANUP(struct vd_rig, vd_rig_free)
 
 /*
- * Runs one step on its camera's frame. located: the result of the step it aligns to, NULL if it
+ * Runs one step on its camera's frame. colour: the same in RGB, NULL or without pixels if it has no
+ * colours or no step wants them. located: the result of the step it aligns to, NULL if it
  * aligns to none. Whatever goes wrong is NO_DECISION in the result.
  */
-void vd_rig_run(struct vd_rig *rig, int step, const struct vd_image *frame, const char *serial,
+void vd_rig_run(struct vd_rig *rig, int step, const struct vd_image *frame,
+		const struct vd_image *colour, const char *serial,
 		const struct vd_step_result *located, struct vd_step_result *ret_result);
 
 /* Puts the measures against the step's limits: verdict, deciding measure and text. */
 void vd_step_judge(const struct vd_step *step, struct vd_step_result *result);
+
+/* Boxes that were found in the region `where` now stand where the pose has them in the frame. */
+void vd_step_move_boxes(struct vd_step_result *result, struct vd_rect where);

@@ -9,15 +9,43 @@
 
 const char *vd_tool_name(enum vd_tool tool)
 {
-	static const char *const names[] = { "locate", "variation", "golden" };
+	static const char *const names[VD_TOOLS] = { "locate", "variation", "golden", "caliper",
+						     "blob",   "presence",  "stain",  "colour",
+						     "focus",  "code" };
 
 	return names[tool];
 }
 
 const char *vd_measure_name(enum vd_measure measure)
 {
-	static const char *const names[VD_MEASURES] = { "score", "defects", "defectAreaPx",
-							"dx",    "dy",      "angleDeg" };
+	static const char *const names[VD_MEASURES] = {
+		[VD_MEASURE_SCORE] = "score",
+		[VD_MEASURE_DEFECTS] = "defects",
+		[VD_MEASURE_AREA] = "defectAreaPx",
+		[VD_MEASURE_DX] = "dx",
+		[VD_MEASURE_DY] = "dy",
+		[VD_MEASURE_ANGLE] = "angleDeg",
+		[VD_MEASURE_COUNT] = "count",
+		[VD_MEASURE_POSITION_PX] = "positionPx",
+		[VD_MEASURE_WIDTH_PX] = "widthPx",
+		[VD_MEASURE_PITCH_PX] = "pitchPx",
+		[VD_MEASURE_POSITION_MM] = "positionMm",
+		[VD_MEASURE_WIDTH_MM] = "widthMm",
+		[VD_MEASURE_PITCH_MM] = "pitchMm",
+		[VD_MEASURE_CONTRAST] = "contrast",
+		[VD_MEASURE_OBJECT_AREA] = "areaPx",
+		[VD_MEASURE_MEAN] = "mean",
+		[VD_MEASURE_SPREAD] = "spread",
+		[VD_MEASURE_LEVEL] = "level",
+		[VD_MEASURE_DELTA_E] = "deltaE",
+		[VD_MEASURE_LAB_L] = "labL",
+		[VD_MEASURE_LAB_A] = "labA",
+		[VD_MEASURE_LAB_B] = "labB",
+		[VD_MEASURE_SHARPNESS] = "sharpness",
+		[VD_MEASURE_NOISE] = "noise",
+		[VD_MEASURE_DARK] = "dark",
+		[VD_MEASURE_BRIGHT] = "bright",
+	};
 
 	return names[measure];
 }
@@ -27,13 +55,20 @@ bool vd_step_learns(const struct vd_step *step)
 	return step->tool == VD_VARIATION || (step->tool == VD_LOCATE && !step->golden.path);
 }
 
+bool vd_tool_gauges(enum vd_tool tool)
+{
+	return tool >= VD_CALIPER;
+}
+
 static enum vd_tool tool_of(const cJSON *json)
 {
 	const char *name = vd_json_string(json, "tool", "");
 
-	return strcmp(name, "locate") == 0   ? VD_LOCATE
-	       : strcmp(name, "golden") == 0 ? VD_GOLDEN
-					     : VD_VARIATION;
+	for (int i = 0; i < VD_TOOLS; i++) {
+		if (strcmp(vd_tool_name((enum vd_tool)i), name) == 0)
+			return (enum vd_tool)i;
+	}
+	return VD_VARIATION;
 }
 
 /* ---- limits ---- */
@@ -49,6 +84,11 @@ static int check_limit(const struct vd_limits *limit, struct vd_fault *fault)
 	if (limit->warn < limit->min)
 		return vd_recipe_refuse(fault, "/warn", "warn is below min", NULL);
 	return 0;
+}
+
+static bool finds_defects(enum vd_tool tool)
+{
+	return tool == VD_VARIATION || tool == VD_GOLDEN || tool == VD_STAIN;
 }
 
 static int parse_limits(struct vd_step *step, const cJSON *json, struct vd_fault *fault)
@@ -68,7 +108,7 @@ static int parse_limits(struct vd_step *step, const cJSON *json, struct vd_fault
 			return -EINVAL;
 		}
 	}
-	if (step->tool != VD_LOCATE && !(limits && limits->child))
+	if (finds_defects(step->tool) && !(limits && limits->child))
 		step->limits[VD_MEASURE_DEFECTS].max = 0;
 	return 0;
 }
@@ -136,6 +176,8 @@ static void parse_tool(struct vd_step *step, const cJSON *json)
 			(int)vd_json_int(json, "searchPx", step->band.tiles.search_px);
 		parse_blobs(&step->band.blobs, json);
 		return;
+	default:
+		return; /* vd_step_parse_gauge */
 	}
 }
 
@@ -206,6 +248,7 @@ static int parse_step(struct vd_recipe *recipe, struct vd_step *step, const cJSO
 	(void)snprintf(step->id, sizeof step->id, "%s", json->string);
 	step->tool = tool_of(json);
 	step->align_to = -1;
+	step->gate = vd_json_bool(json, "gate", false);
 	step->camera = vd_recipe_camera(recipe, camera);
 	if (step->camera < 0)
 		return vd_recipe_refuse(fault, "/camera", "the recipe has no camera", camera);
@@ -213,7 +256,9 @@ static int parse_step(struct vd_recipe *recipe, struct vd_step *step, const cJSO
 	r = parse_limits(step, json, fault);
 	if (r == 0)
 		r = parse_roi(recipe, step, json, fault);
-	return r < 0 ? r : parse_golden(step, json, fault);
+	if (r == 0)
+		r = parse_golden(step, json, fault);
+	return r < 0 ? r : vd_step_parse_gauge(recipe, step, json, fault);
 }
 
 static int resolve_align(struct vd_recipe *recipe, struct vd_step *step, const cJSON *json,

@@ -14,3 +14,10 @@ VD_MUST int vd_recipe_parse_steps(struct vd_recipe *recipe, const cJSON *steps,
 /* Sets 400, the pointer and `text "what"` (what may be NULL); returns -EINVAL. */
 int vd_recipe_refuse(struct vd_fault *fault, const char *pointer, const char *text,
 		     const char *what);
+
+/*
+ * The parameters of a tool that gauges, after its region and limits. 400 in fault and -EINVAL for
+ * what a schema cannot say; -ENOMEM.
+ */
+VD_MUST int vd_step_parse_gauge(const struct vd_recipe *recipe, struct vd_step *step,
+				const cJSON *json, struct vd_fault *fault);
