@@ -97,19 +97,79 @@ int vd_variation_learn(struct vd_variation_learner *learner, struct vd_image *re
 
 	if (registered->width != learner->width || registered->height != learner->height)
 		return -EINVAL;
-	if (learner->window_px > 0)
-		r = learner->parts == 0 ? vd_cells_measure(&learner->first, registered)
-					: normalise(learner, registered);
-	if (r < 0)
-		return r;
+	if (learner->window_px > 0 && learner->first.columns == 0)
+		r = vd_cells_measure(&learner->first, registered);
+	else
+		r = vd_variation_normalise(learner, registered);
+	return r < 0 ? r : vd_variation_relearn(learner, registered);
+}
+
+int vd_variation_relearn(struct vd_variation_learner *learner, const struct vd_image *normalised)
+{
+	if (normalised->width != learner->width || normalised->height != learner->height)
+		return -EINVAL;
 	learner->parts++;
 	for (int y = 0; y < learner->height; y++) {
 		const size_t at = (size_t)y * (size_t)learner->width;
 
-		vd_row_learn(vd_image_row(registered, y), learner->mean + at, learner->m2 + at,
+		vd_row_learn(vd_image_row(normalised, y), learner->mean + at, learner->m2 + at,
 			     learner->parts, learner->width);
 	}
 	return 0;
+}
+
+static void unlearn_row(const uint8_t *row, float *mean, float *m2, int left, int n)
+{
+	for (int x = 0; x < n; x++) {
+		const float v = row[x], with = mean[x];
+		const float without = with + (with - v) / (float)left;
+
+		mean[x] = without;
+		m2[x] = fmaxf(0, m2[x] - (v - with) * (v - without));
+	}
+}
+
+int vd_variation_unlearn(struct vd_variation_learner *learner, const struct vd_image *normalised)
+{
+	if (normalised->width != learner->width || normalised->height != learner->height ||
+	    learner->parts < 2)
+		return -EINVAL;
+	learner->parts--;
+	for (int y = 0; y < learner->height; y++) {
+		const size_t at = (size_t)y * (size_t)learner->width;
+
+		unlearn_row(vd_image_row(normalised, y), learner->mean + at, learner->m2 + at,
+			    learner->parts, learner->width);
+	}
+	return 0;
+}
+
+int vd_variation_refer(struct vd_variation_learner *learner, const struct vd_image *image)
+{
+	return learner->window_px > 0 ? vd_cells_measure(&learner->first, image) : 0;
+}
+
+int vd_variation_normalise(struct vd_variation_learner *learner, struct vd_image *image)
+{
+	return learner->window_px > 0 ? normalise(learner, image) : 0;
+}
+
+static uint8_t to_grey(double v)
+{
+	return (uint8_t)lrint(fmin(fmax(v, 0), 255));
+}
+
+int vd_variation_mean(const struct vd_variation_learner *learner, struct vd_image *out)
+{
+	int r = vd_image_shape(out, learner->width, learner->height, VD_GREY);
+
+	for (int y = 0; r == 0 && y < learner->height; y++) {
+		const float *mean = learner->mean + (size_t)y * (size_t)learner->width;
+
+		for (int x = 0; x < learner->width; x++)
+			vd_image_row(out, y)[x] = to_grey((double)mean[x]);
+	}
+	return r;
 }
 
 int vd_variation_parts(const struct vd_variation_learner *learner)
@@ -205,28 +265,37 @@ static void sum_columns(const struct vd_variation_model *model, int y, double *c
 	}
 }
 
-static uint8_t to_grey(double v)
+void vd_variation_allow(const struct vd_variation_model *model,
+			const struct vd_variation_options *options, int y, double *columns,
+			const struct vd_allowance *allowance)
 {
-	return (uint8_t)lrint(fmin(fmax(v, 0), 255));
+	sum_columns(model, y, columns);
+	for (int x = 0; x < model->width; x++) {
+		const double spread = spread_at(model, columns, x, y);
+
+		allowance->mean[x] = (float)mean_at(model, x, y);
+		allowance->spread[x] = (float)spread;
+		allowance->edge[x] = (float)(options->edge_tolerance_px * slope_at(model, x, y));
+		allowance->up[x] =
+			(float)fmax(options->abs_threshold[0], options->var_threshold[0] * spread);
+		allowance->down[x] =
+			(float)fmax(options->abs_threshold[1], options->var_threshold[1] * spread);
+	}
 }
 
-static void lay_out_row(struct vd_variation *variation, const struct vd_variation_model *model,
-			const double *columns, int y)
+static void lay_out_row(struct vd_variation *variation, const struct vd_allowance *allowance,
+			double scale, int y)
 {
-	const struct vd_variation_options *options = &variation->options;
 	struct vd_band *band = &variation->band;
 
-	for (int x = 0; x < model->width; x++) {
-		const double mean = mean_at(model, x, y), spread = spread_at(model, columns, x, y);
-		const double edge = options->edge_tolerance_px * slope_at(model, x, y);
-		const double up =
-			fmax(options->abs_threshold[0], options->var_threshold[0] * spread);
-		const double down =
-			fmax(options->abs_threshold[1], options->var_threshold[1] * spread);
+	for (int x = 0; x < band->upper.width; x++) {
+		const double mean = (double)allowance->mean[x], edge = (double)allowance->edge[x];
 
-		vd_image_row(&band->upper, y)[x] = to_grey(mean + up + edge);
-		vd_image_row(&band->lower, y)[x] = to_grey(mean - down - edge);
-		vd_image_row(&band->sigma, y)[x] = to_grey(4 * spread);
+		vd_image_row(&band->upper, y)[x] =
+			to_grey(mean + edge + scale * (double)allowance->up[x]);
+		vd_image_row(&band->lower, y)[x] =
+			to_grey(mean - edge - scale * (double)allowance->down[x]);
+		vd_image_row(&band->sigma, y)[x] = to_grey(4 * (double)allowance->spread[x]);
 	}
 }
 
@@ -245,18 +314,22 @@ static int measure_ideal(struct vd_variation *variation, const struct vd_variati
 
 static int lay_out(struct vd_variation *variation, const struct vd_variation_model *model)
 {
-	VD_CLEANUP(vd_free) double *columns = calloc((size_t)model->width, sizeof *columns);
+	const size_t n = (size_t)model->width;
+	VD_CLEANUP(vd_free) double *columns = calloc(n, sizeof *columns);
+	VD_CLEANUP(vd_free) float *rows = calloc(5 * n, sizeof *rows);
+	const struct vd_allowance allowance = { rows, rows + n, rows + 2 * n, rows + 3 * n,
+						rows + 4 * n };
 	struct vd_band *band = &variation->band;
-	int r = columns ? vd_image_shape(&band->upper, model->width, model->height, VD_GREY)
-			: -ENOMEM;
+	int r = columns && rows ? vd_image_shape(&band->upper, model->width, model->height, VD_GREY)
+				: -ENOMEM;
 
 	if (r == 0)
 		r = vd_image_shape(&band->lower, model->width, model->height, VD_GREY);
 	if (r == 0)
 		r = vd_image_shape(&band->sigma, model->width, model->height, VD_GREY);
 	for (int y = 0; r == 0 && y < model->height; y++) {
-		sum_columns(model, y, columns);
-		lay_out_row(variation, model, columns, y);
+		vd_variation_allow(model, &variation->options, y, columns, &allowance);
+		lay_out_row(variation, &allowance, model->scale > 0 ? model->scale : 1, y);
 	}
 	band->window_px = variation->options.window_px;
 	return r < 0 ? r : measure_ideal(variation, model);

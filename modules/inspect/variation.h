@@ -28,7 +28,8 @@ struct vd_variation_options vd_variation_defaults(void);
 struct vd_variation_model {
 	uint16_t *mean, *spread;
 	int width, height;
-	int parts; /* how many it was learnt from */
+	int parts;    /* how many it was learnt from */
+	double scale; /* what learning multiplied both thresholds with; 0: 1 */
 };
 
 void vd_variation_model_fini(struct vd_variation_model *model);
@@ -49,9 +50,42 @@ VD_DEFINE_CLEANUP(struct vd_variation_learner, vd_variation_learner_free)
 VD_MUST int vd_variation_learn(struct vd_variation_learner *learner, struct vd_image *registered);
 int vd_variation_parts(const struct vd_variation_learner *learner);
 
+/* Before the first part: later ones are normalised to this image's brightness. -ENOMEM. */
+VD_MUST int vd_variation_refer(struct vd_variation_learner *learner, const struct vd_image *image);
+
+/* Brings a registered image to the brightness that parts are learnt at, in place. -ENOMEM. */
+VD_MUST int vd_variation_normalise(struct vd_variation_learner *learner, struct vd_image *image);
+
+/*
+ * Takes back one part, as it was after vd_variation_learn (Welford's step backwards), or puts
+ * it in again: leave-one-out at the price of one step a part. -EINVAL: another shape.
+ */
+VD_MUST int vd_variation_unlearn(struct vd_variation_learner *learner,
+				 const struct vd_image *normalised);
+VD_MUST int vd_variation_relearn(struct vd_variation_learner *learner,
+				 const struct vd_image *normalised);
+
+/* out (shaped here) = the mean image, rounded. -ENOMEM. */
+VD_MUST int vd_variation_mean(const struct vd_variation_learner *learner, struct vd_image *out);
+
 /* -EAGAIN: fewer than 2 parts; -ENOMEM. */
 VD_MUST int vd_variation_finish(const struct vd_variation_learner *learner,
 				struct vd_variation_model *ret_model);
+
+/* --- Allowances --- */
+
+/*
+ * What the pixels of one row may differ by: accepted is mean - edge - scale * down ..
+ * mean + edge + scale * up. Arrays of the model's width, the caller's.
+ */
+struct vd_allowance {
+	float *mean, *edge, *up, *down, *spread;
+};
+
+/* columns: scratch of the model's width. */
+void vd_variation_allow(const struct vd_variation_model *model,
+			const struct vd_variation_options *options, int y, double *columns,
+			const struct vd_allowance *allowance);
 
 /* --- Comparing --- */
 

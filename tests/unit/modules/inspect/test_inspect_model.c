@@ -8,6 +8,30 @@
 
 #include "vd_test.h"
 
+static void add_evidence(struct vd_model *model)
+{
+	struct vd_model_challenge *challenge = calloc(1, sizeof *challenge);
+
+	assert_non_null(challenge);
+	model->challenges = challenge;
+	model->challenge_count = 1;
+	(void)snprintf(challenge->name, sizeof challenge->name, "good-1");
+	challenge->verdict = VD_NG;
+	challenge->frames = calloc(1, sizeof *challenge->frames);
+	assert_non_null(challenge->frames);
+	challenge->frame_count = 1;
+	(void)snprintf(challenge->frames->camera, sizeof challenge->frames->camera, "top");
+	assert_int_equal(vd_buf_append(&challenge->frames->jpeg, "a frame", 7), 0);
+	model->references = calloc(1, sizeof *model->references);
+	assert_non_null(model->references);
+	model->reference_count = 1;
+	(void)snprintf(model->references->name, sizeof model->references->name, "top/mean");
+	model->references->mean = 101.5;
+	model->references->deviation = 0.25;
+	model->report = cJSON_CreateObject();
+	assert_true(vd_json_add_number(model->report, "parts", 12));
+}
+
 static struct vd_model *make(void)
 {
 	struct vd_model *model = calloc(1, sizeof *model);
@@ -33,11 +57,12 @@ static struct vd_model *make(void)
 	(void)snprintf(steps[1].id, sizeof steps[1].id, "print");
 	steps[1].tool = VD_VARIATION;
 	steps[1].where = (struct vd_rect){ 5, 6, 30, 10 };
-	steps[1].variation = (struct vd_variation_model){ malloc(600), malloc(600), 30, 10, 12 };
+	steps[1].variation = (struct vd_variation_model){ malloc(600), malloc(600), 30, 10, 12, 1.25 };
 	for (int i = 0; i < 300; i++) {
 		steps[1].variation.mean[i] = (uint16_t)(i * 200);
 		steps[1].variation.spread[i] = (uint16_t)(i + 256);
 	}
+	add_evidence(model);
 	return model;
 }
 
@@ -72,6 +97,15 @@ static void what_was_written_is_read_back(void **state)
 	assert_int_equal(print->where.x, 5);
 	assert_memory_equal(print->variation.mean, model->steps[1].variation.mean, 600);
 	assert_memory_equal(print->variation.spread, model->steps[1].variation.spread, 600);
+	assert_true(print->variation.scale == 1.25);
+	assert_int_equal(read->challenge_count, 1);
+	assert_int_equal(read->challenges->verdict, VD_NG);
+	assert_string_equal(read->challenges->frames->camera, "top");
+	assert_string_equal(read->challenges->frames->jpeg.data, "a frame");
+	assert_int_equal(read->reference_count, 1);
+	assert_string_equal(read->references->name, "top/mean");
+	assert_true(read->references->mean == 101.5 && read->references->deviation == 0.25);
+	assert_int_equal(vd_json_int(read->report, "parts", 0), 12);
 	(void)vd_model_free(read);
 	(void)vd_model_free(model);
 }
