@@ -184,11 +184,19 @@ static void next_element(const char **at, const char *end, struct vd_buf *out)
 		vd_buf_clear(out); /* printed instead */
 }
 
-/* Members that only the hub may add to a record; and events are lines. */
+static bool has_control(const struct vd_buf *text)
+{
+	for (size_t i = 0; i < text->len; i++) {
+		if ((unsigned char)text->data[i] < ' ')
+			return true;
+	}
+	return false;
+}
+
+/* Members that only the hub may add to a record; and bytes that cJSON forgives, which others do not. */
 static bool must_be_printed(const cJSON *record, const struct vd_buf *text)
 {
-	return text->len == 0 || memchr(text->data, '\n', text->len) ||
-	       memchr(text->data, '\r', text->len) || vd_json_get(record, "id") ||
+	return text->len == 0 || has_control(text) || vd_json_get(record, "id") ||
 	       vd_json_get(record, "receivedTime");
 }
 
