@@ -18,6 +18,7 @@
 #include "twin/hub/etag.h"
 #include "twin/hub/policies.h"
 #include "twin/hub/refusal.h"
+#include "twin/hub/store_trust.h"
 #include "twin/hub/twins.h"
 
 struct vd_devices {
@@ -209,6 +210,53 @@ static bool locks_out(const struct vd_device *before, const struct vd_device *af
 	       memcmp(before->thumbprint, after->thumbprint, sizeof before->thumbprint) != 0;
 }
 
+static const char *put_operation(const struct vd_device *before, const struct vd_device *after)
+{
+	bool is_new = !before->generation[0];
+
+	if (after->name.module[0])
+		return is_new ? "createModuleIdentity" : "updateModuleIdentity";
+	return is_new ? "createDeviceIdentity" : "updateDeviceIdentity";
+}
+
+/* Whose doing it was, the store knows from the call that is being answered. */
+static int note(struct vd_devices *devices, const struct vd_name *name, const char *operation,
+		const struct vd_device *after, int64_t now_ms)
+{
+	VD_CLEANUP(vd_json_free) cJSON *details = cJSON_CreateObject();
+	char id[VD_ID_BYTES];
+	const struct vd_audit_entry entry = { .time_ms = now_ms,
+					      .action = operation,
+					      .target = vd_name_text(name, id),
+					      .details = details };
+
+	if (!details ||
+	    (after &&
+	     (!vd_json_add_string(details, "status", after->enabled ? "enabled" : "disabled") ||
+	      !vd_json_add_string(details, "authentication", vd_identity_auth_name(after->auth)))))
+		return -ENOMEM;
+	return vd_store_audit_add(devices->store, &entry);
+}
+
+static int found_one(const struct vd_certificate_row *row, void *argument)
+{
+	*(bool *)argument = true;
+	return 0;
+}
+
+/* The certificates of a device that was deleted must not open its namesake. */
+static int shut_out_former(struct vd_devices *devices, struct vd_device *device)
+{
+	bool has_certificates = false;
+	int r = vd_store_certificate_each(devices->store, device->name.device, 1, found_one,
+					  &has_certificates);
+
+	if (r == 0 && has_certificates && !device->thumbprint[0][0] && !device->thumbprint[1][0])
+		(void)snprintf(device->thumbprint[0], sizeof device->thumbprint[0], "%s",
+			       VD_NO_CERTIFICATE);
+	return r;
+}
+
 static int put_in_transaction(struct vd_devices *devices, const struct vd_name *name,
 			      const char *if_match, const cJSON *body, int64_t now_ms,
 			      struct vd_device *before, struct vd_device *after,
@@ -224,7 +272,11 @@ static int put_in_transaction(struct vd_devices *devices, const struct vd_name *
 		return r;
 	if (!before->generation[0] || before->enabled != after->enabled)
 		after->status_updated_ms = now_ms;
-	return write_device(devices, after, !before->generation[0], now_ms);
+	if (!before->generation[0] && after->auth == VD_AUTH_CA)
+		r = shut_out_former(devices, after);
+	if (r == 0)
+		r = write_device(devices, after, !before->generation[0], now_ms);
+	return r == 0 ? note(devices, name, put_operation(before, after), after, now_ms) : r;
 }
 
 static int kick_module(const struct vd_device *module, void *argument)
@@ -263,10 +315,8 @@ static int publish_put(struct vd_devices *devices, const struct vd_device *devic
 static void announce_put(struct vd_devices *devices, const struct vd_device *before,
 			 const struct vd_device *after)
 {
-	bool is_new = !before->generation[0], is_module = after->name.module[0];
-	const char *operation =
-		is_module ? (is_new ? "createModuleIdentity" : "updateModuleIdentity")
-			  : (is_new ? "createDeviceIdentity" : "updateDeviceIdentity");
+	const char *operation = put_operation(before, after);
+	bool is_new = !before->generation[0];
 	char id[VD_ID_BYTES];
 
 	vd_log(VD_NOTICE, "registry.changed", "id=%s operation=%s enabled=%d",
@@ -286,6 +336,53 @@ int vd_devices_put(struct vd_devices *devices, const struct vd_name *name, const
 	if (r < 0)
 		return r;
 	r = put_in_transaction(devices, name, if_match, body, now_ms, &before, &after, fault);
+	if (r != 0) {
+		vd_store_rollback(devices->store);
+		return r;
+	}
+	r = vd_store_commit(devices->store);
+	if (r < 0)
+		return r;
+	(void)publish_put(devices, &after); /* logged and tried again */
+	announce_put(devices, &before, &after);
+	*ret_device = after;
+	return 0;
+}
+
+static int change_in_transaction(struct vd_devices *devices, const struct vd_name *name,
+				 const struct vd_device_change *change, int64_t now_ms,
+				 struct vd_device *before, struct vd_device *after,
+				 struct vd_fault *fault)
+{
+	int r = vd_store_device_get(devices->store, name, before);
+
+	if (r == VD_STORE_NONE && !change->may_create)
+		return vd_device_missing(name, fault);
+	if (r == VD_STORE_NONE)
+		*before = (struct vd_device){ .name = *name, .enabled = true };
+	else if (r != 0)
+		return r;
+	*after = *before;
+	r = change->edit(after, change->argument, fault);
+	if (!before->generation[0] || before->enabled != after->enabled)
+		after->status_updated_ms = now_ms;
+	if (r == 0)
+		r = write_device(devices, after, !before->generation[0], now_ms);
+	if (r == 0 && change->written)
+		r = change->written(after, change->argument);
+	return r;
+}
+
+int vd_devices_change(struct vd_devices *devices, const struct vd_name *name,
+		      const struct vd_device_change *change, int64_t now_ms,
+		      struct vd_device *ret_device, struct vd_fault *fault)
+{
+	struct vd_device before = { 0 }, after = { 0 };
+	int r = vd_store_begin(devices->store);
+
+	if (r < 0)
+		return r;
+	r = change_in_transaction(devices, name, change, now_ms, &before, &after, fault);
 	if (r != 0) {
 		vd_store_rollback(devices->store);
 		return r;
@@ -330,6 +427,34 @@ static int name_list_add(const struct vd_device *device, void *argument)
 	return 0;
 }
 
+static int delete_in_transaction(struct vd_devices *devices, const struct vd_name *name)
+{
+	int64_t now_ms = vd_clock_wall_ms();
+	bool is_module = name->module[0];
+	int r = vd_store_device_delete(devices->store, name);
+
+	if (r == 0 && !is_module)
+		r = vd_store_certificate_revoke(devices->store, name->device, NULL, "deleted",
+						now_ms);
+	if (r < 0 || (r != 0 && is_module))
+		return r;
+	return note(devices, name, is_module ? "deleteModuleIdentity" : "deleteDeviceIdentity",
+		    NULL, now_ms);
+}
+
+static int delete_rows(struct vd_devices *devices, const struct vd_name *name)
+{
+	int r = vd_store_begin(devices->store);
+
+	if (r < 0)
+		return r;
+	r = delete_in_transaction(devices, name);
+	if (r == 0)
+		return vd_store_commit(devices->store);
+	vd_store_rollback(devices->store);
+	return r;
+}
+
 static int delete_names(struct vd_devices *devices, const struct name_list *list)
 {
 	char id[VD_ID_BYTES];
@@ -338,7 +463,7 @@ static int delete_names(struct vd_devices *devices, const struct name_list *list
 	for (size_t i = 0; r == 0 && i < list->count; i++)
 		r = vd_identities_delete(devices->writer, vd_name_text(&list->names[i], id));
 	if (r == 0)
-		r = vd_store_device_delete(devices->store, &list->names[0]);
+		r = delete_rows(devices, &list->names[0]);
 	if (r != 0) {
 		vd_identities_abort(devices->writer);
 		return r;

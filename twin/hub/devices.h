@@ -38,6 +38,23 @@ VD_MUST int vd_devices_flush(struct vd_devices *devices);
 VD_MUST int vd_devices_put(struct vd_devices *devices, const struct vd_name *name,
 			   const char *if_match, const cJSON *body, int64_t now_ms,
 			   struct vd_device *ret_device, struct vd_fault *fault);
+/*
+ * A change from within the hub: edit() gets the device as it is (with an empty generation when it
+ * is to be made) and written() sees it with its twin, both in one transaction. What they return
+ * other than 0 ends it without a trace and is the result.
+ */
+struct vd_device_change {
+	int (*edit)(struct vd_device *device, void *argument, struct vd_fault *fault);
+	int (*written)(const struct vd_device *device, void *argument); /* NULL: not wanted */
+	void *argument;
+	bool may_create;
+};
+/* A thumbprint that no certificate has: nobody comes in with it. */
+#define VD_NO_CERTIFICATE "0000000000000000000000000000000000000000000000000000000000000000"
+VD_MUST int vd_devices_change(struct vd_devices *devices, const struct vd_name *name,
+			      const struct vd_device_change *change, int64_t now_ms,
+			      struct vd_device *ret_device, struct vd_fault *fault);
+
 VD_MUST int vd_devices_get(struct vd_devices *devices, const struct vd_name *name,
 			   struct vd_device *ret_device, struct vd_fault *fault);
 VD_MUST int vd_devices_delete(struct vd_devices *devices, const struct vd_name *name,
