@@ -40,13 +40,14 @@ def fill(template, values):
 class HubStack:
     def __init__(self, state, build, host_name="localhost", address="127.0.0.1",
                  mqtts_port=0, https_port=0, extra_names=(), requests_per_second=200,
-                 twin_requests_per_second=1000, with_hub=True):
+                 twin_requests_per_second=1000, with_hub=True, websocket_port=0):
         self.state = Path(state).resolve()
         self.build = Path(build).resolve()
         self.host_name, self.address = host_name, address
         self.extra_names = list(extra_names)
         self.mqtts_port = mqtts_port or free_port(address)
         self.https_port = https_port or free_port(address)
+        self.websocket_port = websocket_port or free_port()  # between front and broker, loopback
         self.requests_per_second = requests_per_second
         self.twin_requests_per_second = twin_requests_per_second
         self.parts = PARTS if with_hub else ("broker",)
@@ -97,6 +98,7 @@ class HubStack:
             "BROKER_FOLDER": self.broker_folder, "CA_FOLDER": self.ca,
             "FRONT_FOLDER": self.front_folder, "HUB_SOCKET": self.hub_socket,
             "MQTTS_PORT": self.mqtts_port, "HTTPS_PORT": self.https_port,
+            "WEBSOCKET_PORT": self.websocket_port,
             "LISTEN_ADDRESS": self.address, "MAX_BODY": "4m",
             "TWIN_REQUESTS_PER_SECOND": self.twin_requests_per_second,
             "REQUESTS_PER_SECOND": self.requests_per_second,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Azure's device SDK, used as its own samples use it. Says what happens as JSON lines; a line
-// "send N" on standard input sends N messages, "close" ends it.
+// "send N" on standard input sends N messages, "upload NAME N" a file of N bytes, "close" ends it.
+// TRANSPORT=ws: MQTT over WebSocket.
 'use strict';
 const fs = require('fs');
 const readline = require('readline');
 const { Client, ModuleClient, Message } = require('azure-iot-device');
-const { Mqtt } = require('azure-iot-device-mqtt');
+const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
+const { Readable } = require('stream');
 
 const say = (what, data) => console.log(JSON.stringify({ what, data }));
 const fail = (where) => (error) => {
@@ -15,7 +17,7 @@ const fail = (where) => (error) => {
 
 const text = process.env.CONNECTION_STRING;
 const kind = text.includes('ModuleId=') ? ModuleClient : Client;
-const client = kind.fromConnectionString(text, Mqtt);
+const client = kind.fromConnectionString(text, process.env.TRANSPORT === 'ws' ? MqttWs : Mqtt);
 
 const options = { ca: fs.readFileSync(process.env.CA_FILE, 'utf8') };
 if (process.env.CERTIFICATE) {
@@ -35,8 +37,28 @@ async function send(count) {
   say('sent', count);
 }
 
+async function upload(name, size) {
+  const data = Buffer.alloc(size, 'vedette');
+  await client.uploadToBlob(name, Readable.from([data]), size);
+  say('uploaded', name);
+}
+
+function onMessage(message) {
+  say('message', {
+    id: message.messageId,
+    text: message.getData().toString(),
+    contentType: message.contentType,
+    correlationId: message.correlationId,
+    properties: message.properties.propertyList,
+  });
+  client.complete(message, (error) => {
+    if (error) fail('complete')(error);
+  });
+}
+
 async function main() {
   await client.setOptions(options);
+  if (process.env.LISTEN) client.on('message', onMessage);
   client.on('disconnect', () => say('disconnect'));
   await client.open();
   say('open');
@@ -59,6 +81,7 @@ async function main() {
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const [verb, count] = line.split(' ');
     if (verb === 'send') await send(Number(count));
+    if (verb === 'upload') await upload(count, Number(line.split(' ')[2]));
     if (verb === 'twin') say('twin', await new Promise((resolve, reject) => {
       twin.get((error) => (error ? reject(error) : resolve(twin.properties)));
     }));

@@ -40,9 +40,11 @@ def install():
 class Device:
     """device.js in a process of its own."""
 
-    def __init__(self, cloud, modules, identity, key=None, certificate=None):
+    def __init__(self, cloud, modules, identity, key=None, certificate=None,
+                 more=()):
         environment = dict(os.environ, NODE_PATH=str(modules), CA_FILE=cloud.ca_file,
                            CONNECTION_STRING=cloud.device_connection_string(identity, key))
+        environment.update(more)
         environment.pop("LD_PRELOAD", None)
         if certificate:
             environment["CERTIFICATE"] = certificate
