@@ -16,6 +16,7 @@ struct vd_api {
 	struct vd_devices *devices;
 	struct vd_twins *twins;
 	struct vd_methods *methods;
+	struct vd_configurations *configurations;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	cJSON *(*health)(void *argument); /* the body of GET /health; NULL: no memory */
@@ -50,6 +51,13 @@ int vd_api_twin_patch(struct vd_api *, struct vd_call *, int64_t, struct vd_faul
 int vd_api_twin_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_history_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_history_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_devices_bulk(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_configurations_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_configurations_test(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_configuration_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_configuration_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_configuration_delete(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_content_apply(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_method_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_statistics(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);

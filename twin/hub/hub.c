@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "twin/hub/api.h"
 #include "twin/hub/c2d.h"
+#include "twin/hub/configurations.h"
 #include "twin/hub/devices.h"
 #include "twin/hub/dialect.h"
 #include "twin/hub/events.h"
@@ -34,6 +35,7 @@ struct vd_hub {
 	struct vd_devices *devices;
 	struct vd_twins *twins;
 	struct vd_methods *methods;
+	struct vd_configurations *configurations;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_dialect *dialect;
@@ -58,6 +60,8 @@ static void identity_changed(const struct vd_name *name, const char *operation, 
 	struct vd_hub *hub = argument;
 
 	vd_events_publish(hub->events, "identity", operation, name, NULL);
+	if (hub->configurations)
+		vd_configurations_identity_changed(hub->configurations, name, operation);
 }
 
 static void desired_changed(const struct vd_name *name, const cJSON *notice, int64_t version,
@@ -74,6 +78,8 @@ static void twin_changed(const struct vd_name *name, const char *operation, cons
 	struct vd_hub *hub = argument;
 
 	vd_events_publish(hub->events, "twin", operation, name, body);
+	if (hub->configurations)
+		vd_configurations_twin_changed(hub->configurations, name, operation, body);
 }
 
 static bool send_method(const struct vd_name *name, const char *method, const char *rid,
@@ -214,6 +220,9 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 	if (r == 0)
 		r = vd_twins_new(hub->store, &twin_events, &hub->twins);
 	if (r == 0)
+		r = vd_configurations_new(hub->loop, hub->store, hub->devices, hub->twins,
+					  &hub->configurations);
+	if (r == 0)
 		r = vd_methods_new(hub->loop, send_method, hub, &hub->methods);
 	if (r == 0)
 		r = vd_events_new(hub->loop, hub->store, &hub->events);
@@ -259,6 +268,7 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 		.methods = hub->methods,
 		.events = hub->events,
 		.c2d = hub->c2d,
+		.configurations = hub->configurations,
 		.health = health,
 		.argument = hub,
 	};
@@ -302,6 +312,7 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->ingest = vd_ingest_free(hub->ingest);
 		hub->dialect = vd_dialect_free(hub->dialect);
 		hub->c2d = vd_c2d_free(hub->c2d);
+		hub->configurations = vd_configurations_free(hub->configurations);
 		hub->twins = vd_twins_free(hub->twins);
 		hub->devices = vd_devices_free(hub->devices);
 		hub->writer = vd_identities_writer_free(hub->writer);

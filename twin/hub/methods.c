@@ -31,8 +31,10 @@ struct pending {
 	char method[METHOD_NAME_BYTES];
 	char *payload;
 	int response_s;
-	bool is_sent; /* else it waits for the device to connect */
-	struct vd_exchange *exchange;
+	bool is_sent;                 /* else it waits for the device to connect */
+	struct vd_exchange *exchange; /* NULL: done is told */
+	vd_method_done_fn done;
+	void *argument;
 	struct vd_source *timer;
 };
 
@@ -70,9 +72,14 @@ static void pending_free(struct pending *p)
 static void finish(struct pending *p, struct vd_reply *reply)
 {
 	struct vd_exchange *exchange = p->exchange;
+	vd_method_done_fn done = p->done;
+	void *argument = p->argument;
 
 	pending_free(p);
-	vd_exchange_reply(exchange, reply);
+	if (exchange)
+		vd_exchange_reply(exchange, reply);
+	else
+		done(reply, argument);
 	reply->body = vd_json_free(reply->body);
 }
 
@@ -221,10 +228,11 @@ static int check_state(const struct vd_methods *m, const struct vd_method_reques
 	return 0;
 }
 
-int vd_methods_invoke(struct vd_methods *m, const struct vd_device *device, const cJSON *body,
-		      struct vd_exchange *exchange, struct vd_fault *fault)
+/* A request that waits, not yet sent. */
+static int admit(struct vd_methods *m, const struct vd_device *device, const cJSON *body,
+		 bool is_online, struct pending **ret_pending, int *ret_connect_s,
+		 struct vd_fault *fault)
 {
-	bool is_online = device->connected && device->subscriptions & VD_FLAG_METHODS;
 	struct vd_method_request request;
 	struct pending *p = NULL;
 	int r = vd_method_request_read(body, &request, fault);
@@ -241,12 +249,52 @@ int vd_methods_invoke(struct vd_methods *m, const struct vd_device *device, cons
 		return VD_REFUSED_TOO_LARGE;
 	}
 	p->name = device->name;
-	p->exchange = exchange;
-	vd_exchange_on_closed(exchange, on_closed, p);
+	*ret_connect_s = request.connect_s;
+	*ret_pending = p;
+	return 0;
+}
+
+/* May free p. */
+static void begin(struct pending *p, bool is_online, int connect_s)
+{
 	if (is_online)
 		send_now(p);
 	else
-		(void)!vd_timer_arm(p->timer, (uint64_t)request.connect_s * 1000);
+		(void)!vd_timer_arm(p->timer, (uint64_t)connect_s * 1000);
+}
+
+static bool can_take(const struct vd_device *device)
+{
+	return device->connected && device->subscriptions & VD_FLAG_METHODS;
+}
+
+int vd_methods_invoke(struct vd_methods *m, const struct vd_device *device, const cJSON *body,
+		      struct vd_exchange *exchange, struct vd_fault *fault)
+{
+	struct pending *p = NULL;
+	int connect_s = 0;
+	int r = admit(m, device, body, can_take(device), &p, &connect_s, fault);
+
+	if (r != 0)
+		return r;
+	p->exchange = exchange;
+	vd_exchange_on_closed(exchange, on_closed, p);
+	begin(p, can_take(device), connect_s);
+	return 0;
+}
+
+int vd_methods_call(struct vd_methods *m, const struct vd_device *device, const cJSON *body,
+		    vd_method_done_fn done, void *argument, struct vd_fault *fault)
+{
+	struct pending *p = NULL;
+	int connect_s = 0;
+	int r = admit(m, device, body, can_take(device), &p, &connect_s, fault);
+
+	if (r != 0)
+		return r;
+	p->done = done;
+	p->argument = argument;
+	begin(p, can_take(device), connect_s);
 	return 0;
 }
 

@@ -43,6 +43,12 @@ VD_MUST int vd_methods_invoke(struct vd_methods *methods, const struct vd_device
 			      const cJSON *body, struct vd_exchange *exchange,
 			      struct vd_fault *fault);
 
+/* As vd_methods_invoke, for the hub itself: done is told the reply, once, if this returns 0. */
+typedef void (*vd_method_done_fn)(const struct vd_reply *reply, void *argument);
+VD_MUST int vd_methods_call(struct vd_methods *methods, const struct vd_device *device,
+			    const cJSON *body, vd_method_done_fn done, void *argument,
+			    struct vd_fault *fault);
+
 /* The device is connected and listens for methods: sends what waited for it. */
 void vd_methods_online(struct vd_methods *methods, const struct vd_name *name);
 

@@ -30,6 +30,7 @@ CREATE TABLE configuration_settings (
 	device_id TEXT NOT NULL,
 	module_id TEXT NOT NULL,
 	settings TEXT NOT NULL,
+	stays INTEGER NOT NULL, -- of a deployment, whose end takes nothing back
 	PRIMARY KEY (device_id, module_id),
 	FOREIGN KEY (device_id, module_id) REFERENCES identities ON DELETE CASCADE
 ) WITHOUT ROWID;

@@ -102,7 +102,7 @@ int vd_policies_authorize(struct vd_store *store, const char *host_name, unsigne
 	if (fault)
 		fault->code = 0; /* of the first key */
 	if ((policy.rights & needed_rights) != needed_rights) {
-		vd_fault_set(fault, 403, "", "policy %s lacks the right that this call needs",
+		vd_fault_set(fault, 401, "", "policy %s lacks the right that this call needs",
 			     policy.name);
 		return VD_REFUSED_FORBIDDEN;
 	}

@@ -11,7 +11,8 @@
 static const struct vd_refusal_info table[] = {
 	[VD_REFUSED_ARGUMENT] = { 400, 400004, "ArgumentInvalid" },
 	[VD_REFUSED_UNAUTHORIZED] = { 401, 401002, "IotHubUnauthorizedAccess" },
-	[VD_REFUSED_FORBIDDEN] = { 403, 403000, "GenericForbidden" },
+	/* As Azure's: 403 is "too many" to its clients. */
+	[VD_REFUSED_FORBIDDEN] = { 401, 401002, "IotHubUnauthorizedAccess" },
 	[VD_REFUSED_NO_DEVICE] = { 404, 404001, "DeviceNotFound" },
 	[VD_REFUSED_NO_MODULE] = { 404, 404010, "ModuleNotFound" },
 	[VD_REFUSED_NO_SUCH] = { 404, 404000, "GenericNotFound" },
@@ -27,6 +28,11 @@ static const struct vd_refusal_info table[] = {
 	[VD_REFUSED_UNAVAILABLE] = { 503, 503001, "ServiceUnavailable" },
 	[VD_REFUSED_TIMEOUT] = { 504, 504101, "GatewayTimeout" },
 	[VD_REFUSED_BAD_RESPONSE] = { 502, 502001, "BadDeviceResponse" },
+	[VD_REFUSED_NO_CONFIGURATION] = { 404, 404014, "ConfigurationNotFound" },
+	[VD_REFUSED_CONFIGURATION_EXISTS] = { 409, 409201, "ConfigurationAlreadyExists" },
+	[VD_REFUSED_IMMUTABLE] = { 400, 400030, "CannotModifyImmutableConfigurationContent" },
+	[VD_REFUSED_NO_JOB] = { 404, 404011, "JobNotFound" },
+	[VD_REFUSED_JOB_EXISTS] = { 409, 409005, "JobAlreadyExists" },
 	[VD_REFUSED_QUEUE_FULL] = { 403, 403004, "DeviceMaximumQueueDepthExceeded" },
 	[VD_REFUSED_QUOTA] = { 403, 403002, "IotHubQuotaExceeded" },
 };

@@ -11,6 +11,7 @@
 #include "twin/hub/devices.h"
 #include "twin/hub/etag.h"
 #include "twin/hub/refusal.h"
+#include "twin/hub/store_configurations.h"
 
 struct vd_twins {
 	struct vd_store *store;
@@ -122,12 +123,24 @@ static int add_sections(cJSON *json, const struct vd_twin *twin, bool with_metad
 		       : -ENOMEM;
 }
 
-static int twin_json(const struct vd_device *device, const struct vd_twin *twin, cJSON **ret_json)
+static int add_configurations(struct vd_store *store, const struct vd_name *name, cJSON *json)
+{
+	VD_CLEANUP(vd_json_free) cJSON *statuses = NULL;
+	int r = vd_store_statuses_get(store, name, &statuses);
+
+	if (r < 0 || !statuses->child)
+		return r;
+	return vd_json_add_take(json, "configurations", &statuses) ? 0 : -ENOMEM;
+}
+
+static int twin_json(struct vd_store *store, const struct vd_device *device,
+		     const struct vd_twin *twin, cJSON **ret_json)
 {
 	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
 	VD_CLEANUP(vd_json_free) cJSON *properties = cJSON_CreateObject();
 	VD_CLEANUP(vd_json_free) cJSON *capabilities = cJSON_CreateObject();
 	char etag[VD_ETAG_BYTES];
+	int r;
 
 	if (!json || !properties || !capabilities || add_sections(properties, twin, true) < 0 ||
 	    !add_identity(json, device) || !add_thumbprints(json, device) ||
@@ -139,8 +152,10 @@ static int twin_json(const struct vd_device *device, const struct vd_twin *twin,
 	    !vd_json_add_bool(capabilities, "iotEdge", false) ||
 	    !vd_json_add_take(json, "capabilities", &capabilities))
 		return -ENOMEM;
-	*ret_json = VD_TAKE(json);
-	return 0;
+	r = add_configurations(store, &device->name, json);
+	if (r == 0)
+		*ret_json = VD_TAKE(json);
+	return r;
 }
 
 static int get_both(struct vd_twins *t, const struct vd_name *name, struct vd_device *device,
@@ -160,7 +175,7 @@ int vd_twins_get(struct vd_twins *t, const struct vd_name *name, cJSON **ret_jso
 	struct vd_device device;
 	int r = get_both(t, name, &device, &twin, fault);
 
-	return r != 0 ? r : twin_json(&device, &twin, ret_json);
+	return r != 0 ? r : twin_json(t->store, &device, &twin, ret_json);
 }
 
 /* --- an operator's change --- */
@@ -288,6 +303,8 @@ static int change_in_transaction(struct vd_twins *t, const struct vd_name *name,
 	if (r == 0 && change->desired)
 		r = add_history(t->store, name, change->twin.desired, update->author,
 				update->is_replace ? "replace" : "update", update->now_ms);
+	if (r == 0 && update->also)
+		r = update->also(t->store, update->argument);
 	return r;
 }
 
@@ -345,7 +362,7 @@ int vd_twins_update(struct vd_twins *t, const struct vd_name *name,
 	if (r < 0)
 		return r;
 	announce_change(t, name, &change);
-	return twin_json(&change.device, &change.twin, ret_json);
+	return twin_json(t->store, &change.device, &change.twin, ret_json);
 }
 
 /* --- the device's side --- */

@@ -43,6 +43,9 @@ struct vd_twin_update {
 	const char *if_match;
 	const char *author;
 	int64_t now_ms;
+	/* Writes what must come or fail with the change, in its transaction; NULL: nothing. */
+	int (*also)(struct vd_store *store, void *argument);
+	void *argument;
 };
 VD_MUST int vd_twins_update(struct vd_twins *twins, const struct vd_name *name,
 			    const struct vd_twin_update *update, cJSON **ret_json,

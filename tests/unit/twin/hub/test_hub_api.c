@@ -255,14 +255,14 @@ static void a_policy_opens_what_it_has_the_right_for_and_no_more(void **state)
 		const char *target;
 		int status;
 	} cases[] = {
-		{ "service", VD_VERB_GET, "/devices/", 403 },
+		{ "service", VD_VERB_GET, "/devices/", 401 },
 		{ "service", VD_VERB_GET, "/twins/d1", 404 },
 		{ "registryRead", VD_VERB_GET, "/devices/", 200 },
-		{ "registryRead", VD_VERB_PUT, "/devices/d1", 403 },
-		{ "registryRead", VD_VERB_GET, "/twins/d1", 403 },
+		{ "registryRead", VD_VERB_PUT, "/devices/d1", 401 },
+		{ "registryRead", VD_VERB_GET, "/twins/d1", 401 },
 		{ "registryReadWrite", VD_VERB_PUT, "/devices/d5", 200 },
-		{ "device", VD_VERB_GET, "/devices/", 403 },
-		{ "device", VD_VERB_GET, "/telemetry", 403 },
+		{ "device", VD_VERB_GET, "/devices/", 401 },
+		{ "device", VD_VERB_GET, "/telemetry", 401 },
 		{ "service", VD_VERB_GET, "/telemetry", 200 },
 	};
 	struct caller *c = *state;

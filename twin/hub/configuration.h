@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/json.h"
+#include "twin/hub/name.h"
+#include "twin/query/query.h"
+
+/*
+ * One configuration of Azure's automatic device management: what (content) shall stand in whose
+ * twins (target condition), and what to count (metrics). Here it is read, checked and written as
+ * JSON; configurations.h applies it.
+ */
+enum { VD_CONFIGURATION_METRICS = 5, VD_CONFIGURATION_LABELS = 50 };
+
+struct vd_configuration {
+	char id[VD_PART_BYTES];
+	cJSON *content;    /* {"deviceContent":{…}} … */
+	cJSON *labels;     /* an object of texts */
+	char *target_text; /* "" targets nobody */
+	cJSON *metrics;    /* the custom queries: {"name": "SELECT …"} */
+	cJSON *results;    /* {"name": n} */
+	int64_t priority;  /* the highest wins, then the youngest */
+	int64_t created_ms, updated_ms;
+	int64_t etag;
+	struct vd_query *target;                            /* NULL: targets nobody */
+	struct vd_query *queries[VD_CONFIGURATION_METRICS]; /* in the order of metrics */
+};
+void vd_configuration_fini(struct vd_configuration *configuration);
+VD_UNUSED static inline void vd_configuration_fini_p(struct vd_configuration *configuration)
+{
+	vd_configuration_fini(configuration);
+}
+
+/* ≤128 of lower case, digits and what Azure allows beside them. VD_REFUSED_ARGUMENT. */
+VD_MUST int vd_configuration_check_id(const char *id, struct vd_fault *fault);
+
+/*
+ * Azure's body -> *configuration, whose other members stay. What the body lacks is empty, but a
+ * lacking content stays. VD_REFUSED_ARGUMENT with the pointer in fault; -ENOMEM.
+ */
+VD_MUST int vd_configuration_read(const cJSON *body, struct vd_configuration *configuration,
+				  struct vd_fault *fault);
+
+/* Parses target_text and metrics again after loading. Refusals and errors as above. */
+VD_MUST int vd_configuration_compile(struct vd_configuration *configuration,
+				     struct vd_fault *fault);
+
+/* A content ({"deviceContent":…} …) as it stands in a configuration or is applied once. */
+VD_MUST int vd_content_check(const cJSON *content, struct vd_fault *fault);
+
+/* What the content has for a device's own twin, a module named so, or any targeted module. NULL. */
+const cJSON *vd_content_device(const cJSON *content);
+const cJSON *vd_content_module(const cJSON *content, const char *module);
+const cJSON *vd_content_any_module(const cJSON *content);
+/* All named modules: an object by name; NULL: none. */
+const cJSON *vd_content_modules(const cJSON *content);
+
+/* A metric's query: over twins, and no aggregate. VD_REFUSED_ARGUMENT; -ENOMEM. */
+VD_MUST int vd_metric_parse(const char *text, struct vd_query **ret_query, struct vd_fault *fault);
+
+/* Azure's shape; NULL: no memory. */
+cJSON *vd_configuration_json(const struct vd_configuration *configuration, int64_t targeted,
+			     int64_t applied);
