@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "scene.h"
+#include "tests/unit/modules/inspect/label.h"
 #include "vd_test.h"
 
 enum { WIDTH = 240, HEIGHT = 200, WAIT_MS = 20000, SLOTS = 4, SLOT_BYTES = 1 << 18 };
@@ -146,7 +147,7 @@ static void end(struct fixture *f)
 	assert_int_equal(rmdir(f->folder), 0);
 }
 
-static void send_frame(struct fixture *f, const void *bytes, size_t len)
+static void send_sized(struct fixture *f, const void *bytes, size_t len, int width, int height)
 {
 	char text[512];
 	unsigned slot = f->next_slot++ % SLOTS;
@@ -158,9 +159,14 @@ static void send_frame(struct fixture *f, const void *bytes, size_t len)
 		       "\"width\":%d,\"height\":%d,\"seq\":%lld,\"source\":\"top\",\"tMono\":%llu,"
 		       "\"tWall\":\"2026-01-02T03:04:05.678Z\",\"serial\":\"S1\","
 		       "\"trigger\":{\"source\":\"timer\",\"seq\":%lld,\"tMono\":1}}",
-		       slot, len, WIDTH, HEIGHT, (long long)f->seq,
+		       slot, len, width, height, (long long)f->seq,
 		       (unsigned long long)vd_clock_mono_ms(), (long long)f->seq);
 	send_json(f->camera, text, NULL, 0);
+}
+
+static void send_frame(struct fixture *f, const void *bytes, size_t len)
+{
+	send_sized(f, bytes, len, WIDTH, HEIGHT);
 }
 
 /* The next verdict, acknowledged as durable. */
@@ -284,6 +290,60 @@ static void a_failed_capture_has_a_verdict(void **state)
 	end(&f);
 }
 
+/* The steps of a good label, on its own photograph. */
+static void begin_label(struct fixture *f, struct vd_buf *jpeg)
+{
+	char text[3072], steps[2048], path[128];
+	const char *mark = strstr(LABEL_STEPS, "%s");
+
+	begin(f, "{\"active\":\"x\",\"recipes\":{\"y\":{\"rev\":1,\"cameras\":[\"top\"],"
+		 "\"steps\":{\"b\":{\"camera\":\"top\",\"tool\":\"variation\"}}}}}");
+	assert_string_equal(vd_json_string(await(f, "refused"), "pointer", ""), "/active");
+	label_photograph(&label_good, jpeg);
+	(void)snprintf(path, sizeof path, "%s/t.jpg", f->folder);
+	assert_int_equal(vd_file_write(path, jpeg->data, jpeg->len, 0600), 0);
+	(void)snprintf(steps, sizeof steps, "%.*s%s%s", (int)(mark - LABEL_STEPS), LABEL_STEPS,
+		       path, mark + 2);
+	(void)snprintf(text, sizeof text,
+		       "{\"active\":\"cap\",\"recipes\":{\"cap\":{\"rev\":3,\"cameras\":["
+		       "\"top\"],\"steps\":{%s}}}}",
+		       steps);
+	change(f, 7, text);
+	assert_int_equal(vd_json_int(await(f, "applied"), "version", 0), 7);
+	(void)await(f, "ready");
+	connect_camera(f);
+}
+
+static void tools_that_measure_judge_frames_and_say_what_they_measured(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	struct label bad = label_good;
+	struct fixture f;
+	const cJSON *body;
+
+	begin_label(&f, &jpeg);
+	send_sized(&f, jpeg.data, jpeg.len, LABEL_WIDTH, LABEL_HEIGHT);
+	body = await_verdict(&f);
+	assert_string_equal(vd_json_string(body, "verdict", ""), "OK");
+	assert_int_equal(vd_json_int(vd_json_at(body, "/steps/holes/measures"), "count", 0), 5);
+	bad.holes = 4;
+	bad.is_green = true;
+	label_photograph(&bad, &jpeg);
+	send_sized(&f, jpeg.data, jpeg.len, LABEL_WIDTH, LABEL_HEIGHT);
+	body = await_verdict(&f);
+	assert_string_equal(vd_json_string(body, "verdict", ""), "NG");
+	assert_int_equal(cJSON_GetArraySize(vd_json_array(body, "reasons")), 2);
+	assert_string_equal(vd_json_string(vd_json_at(body, "/steps/paint"), "measure", ""),
+			    "deltaE");
+	bad.is_blurred = true;
+	label_photograph(&bad, &jpeg);
+	send_sized(&f, jpeg.data, jpeg.len, LABEL_WIDTH, LABEL_HEIGHT);
+	body = await_verdict(&f);
+	assert_string_equal(vd_json_string(vd_json_at(body, "/steps/holes"), "text", ""),
+			    "gated: step sharp");
+	end(&f);
+}
+
 static void refused_parameters_leave_the_old_ones_in_force(void **state)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
@@ -373,6 +433,7 @@ static void it_ends_when_the_agent_is_gone(void **state)
 VD_TEST_MAIN(cmocka_unit_test(a_frame_becomes_a_verdict_with_its_evidence_bit_for_bit),
 	     cmocka_unit_test(every_frame_has_exactly_one_verdict_also_when_the_queue_is_full),
 	     cmocka_unit_test(a_failed_capture_has_a_verdict),
+	     cmocka_unit_test(tools_that_measure_judge_frames_and_say_what_they_measured),
 	     cmocka_unit_test(refused_parameters_leave_the_old_ones_in_force),
 	     cmocka_unit_test(it_reports_what_it_counts_and_what_it_has_learnt),
 	     cmocka_unit_test(learning_is_restarted_by_a_call),
