@@ -27,16 +27,6 @@ void vd_band_work_fini(struct vd_band_work *work)
 	vd_excess_fini(&work->excess);
 }
 
-static int measure(const struct vd_band *band, const struct vd_image *image,
-		   struct vd_band_work *work)
-{
-	int r = vd_cells_measure(&work->cells, image);
-
-	if (r < 0)
-		return r;
-	return vd_gains_measure(&work->gains, &band->cells, &work->cells, band->window_px);
-}
-
 /* Rows inside the band, nearly all of a good part, cost no write: scratch takes them. */
 static void compare_row(const struct vd_band *band, const uint8_t *row, int y,
 			struct vd_excess *excess, uint8_t *scratch)
@@ -53,12 +43,14 @@ static void compare_row(const struct vd_band *band, const uint8_t *row, int y,
 }
 
 struct rows {
+	struct vd_lighting lighting;
 	uint16_t *gains;
-	uint8_t *row, *scratch; /* one row and a bit, and two such */
+	uint8_t *row, *scratch;
 };
 
 static void rows_fini(struct rows *rows)
 {
+	vd_lighting_fini(&rows->lighting);
 	free(rows->gains);
 	free(rows->row);
 	free(rows->scratch);
@@ -69,17 +61,24 @@ static void rows_fini_p(struct rows *rows)
 	rows_fini(rows);
 }
 
-static int begin(const struct vd_band *band, struct vd_band_work *work, struct rows *rows)
+/* lit: what the brightness is measured on, of the band's shape. */
+static int begin(const struct vd_band *band, const struct vd_image *lit, struct vd_band_work *work,
+		 struct rows *rows)
 {
-	const size_t n = (size_t)band->upper.width + 1;
+	const size_t n = (size_t)band->upper.width;
+	int r;
 
 	rows->gains = malloc(n * sizeof *rows->gains);
 	rows->row = malloc(n);
-	rows->scratch = malloc(2 * n);
+	rows->scratch = malloc(n);
 	work->gains.mean = 1;
 	if (!rows->gains || !rows->row || !rows->scratch)
 		return -ENOMEM;
-	return vd_excess_shape(&work->excess, band->upper.width, band->upper.height);
+	r = vd_excess_shape(&work->excess, band->upper.width, band->upper.height);
+	if (r < 0 || band->window_px <= 0)
+		return r;
+	return vd_lighting_begin(&rows->lighting, &band->cells, lit, band->window_px, &work->cells,
+				 &work->gains);
 }
 
 static void judge_row(const struct vd_band *band, struct vd_band_work *work, struct rows *rows,
@@ -88,12 +87,42 @@ static void judge_row(const struct vd_band *band, struct vd_band_work *work, str
 	const int n = band->upper.width;
 
 	if (band->window_px > 0 && y % ROWS_A_GAIN == 0)
-		vd_gains_row(&work->gains, y, n, rows->gains);
+		vd_lighting_row(&rows->lighting, y, n, rows->gains);
 	if (band->window_px > 0)
 		vd_row_gain(row, rows->gains, n);
 	compare_row(band, row, y, &work->excess, rows->scratch);
 }
 
+/* As vd_sampler_row and judge_row, in one pass. Only a row that leaves the band is written out. */
+static void judge_sampled(const struct vd_band *band, struct vd_band_work *work, struct rows *rows,
+			  struct vd_sampler *sampler, double y, int row)
+{
+	const uint8_t *upper = vd_image_row(&band->upper, row),
+		      *lower = vd_image_row(&band->lower, row);
+	const int n = band->upper.width;
+	const uint16_t *above, *below;
+	int fy;
+
+	if (row % ROWS_A_GAIN == 0)
+		vd_lighting_row(&rows->lighting, row, n, rows->gains);
+	fy = vd_sampler_take(sampler, y, &above, &below);
+	work->excess.any[row] =
+		vd_row_judge(above, below, fy, rows->gains, upper, lower, n, rows->scratch) != 0;
+	if (!work->excess.any[row])
+		return;
+	memcpy(vd_image_row(&work->excess.excess, row), rows->scratch, (size_t)n);
+	vd_row_down(above, below, fy, n, rows->row);
+	vd_row_gain(rows->row, rows->gains, n);
+	vd_row_polarity(rows->row, upper, lower, n, vd_image_row(&work->excess.bits, row));
+}
+
+static void end(const struct vd_band *band, struct rows *rows)
+{
+	if (band->window_px > 0)
+		vd_lighting_end(&rows->lighting);
+}
+
+/* Rows are normalised in place, but always below those that were measured before. */
 int vd_band_compare(const struct vd_band *band, struct vd_image *image, struct vd_band_work *work)
 {
 	VD_CLEANUP(rows_fini) struct rows rows = { 0 };
@@ -101,12 +130,13 @@ int vd_band_compare(const struct vd_band *band, struct vd_image *image, struct v
 
 	if (image->width != band->upper.width || image->height != band->upper.height)
 		return -EINVAL;
-	r = begin(band, work, &rows);
-	if (r == 0 && band->window_px > 0)
-		r = measure(band, image, work);
-	for (int y = 0; r == 0 && y < image->height; y++)
+	r = begin(band, image, work, &rows);
+	if (r < 0)
+		return r;
+	for (int y = 0; y < image->height; y++)
 		judge_row(band, work, &rows, vd_image_row(image, y), y);
-	return r;
+	end(band, &rows);
+	return 0;
 }
 
 static int nearest(double v, int most)
@@ -117,31 +147,43 @@ static int nearest(double v, int most)
 }
 
 /* Half a pixel does not matter to the mean of a cell of 16. */
-static int measure_at(const struct vd_band *band, const struct vd_image *image, double x, double y,
-		      struct vd_band_work *work)
+static struct vd_image part_at(const struct vd_band *band, const struct vd_image *image, double x,
+			       double y)
 {
 	struct vd_image part = *image;
 
 	part.width = band->upper.width;
 	part.height = band->upper.height;
-	if (part.width > image->width || part.height > image->height)
-		return -EINVAL;
 	part.pixels = vd_image_row(image, nearest(y, image->height - part.height)) +
 		      nearest(x, image->width - part.width);
-	return measure(band, &part, work);
+	return part;
 }
 
 int vd_band_compare_at(const struct vd_band *band, const struct vd_image *image, double x, double y,
 		       struct vd_band_work *work)
 {
+	VD_CLEANUP(vd_sampler_fini) struct vd_sampler sampler = { 0 };
 	VD_CLEANUP(rows_fini) struct rows rows = { 0 };
-	int r = begin(band, work, &rows);
+	const int width = band->upper.width;
+	struct vd_image part;
+	int r;
 
-	if (r == 0 && band->window_px > 0)
-		r = measure_at(band, image, x, y, work);
-	for (int row = 0; r == 0 && row < band->upper.height; row++) {
-		vd_warp_row(image, x, y + row, band->upper.width, rows.row, rows.scratch);
+	if (band->window_px > 0 && (width > image->width || band->upper.height > image->height))
+		return -EINVAL;
+	part = part_at(band, image, x, y);
+	r = begin(band, &part, work, &rows);
+	if (r == 0)
+		r = vd_sampler_init(&sampler, image, x, width);
+	if (r < 0)
+		return r;
+	for (int row = 0; row < band->upper.height; row++) {
+		if (band->window_px > 0) {
+			judge_sampled(band, work, &rows, &sampler, y + row, row);
+			continue;
+		}
+		vd_sampler_row(&sampler, y + row, rows.row);
 		judge_row(band, work, &rows, rows.row, row);
 	}
-	return r;
+	end(band, &rows);
+	return 0;
 }

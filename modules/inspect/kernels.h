@@ -17,11 +17,32 @@ enum { VD_BLEND_ONE = 64, VD_GAIN_ONE = 1024, VD_PRODUCTS_MOST = 16384 };
  */
 void vd_row_blend(const uint8_t *upper, const uint8_t *lower, int fx, int fy, int n, uint8_t *out);
 
+/*
+ * vd_row_blend in two steps, so that a row that serves as the lower one and then as the upper one
+ * is taken across only once; the same bits. across: quarter grey levels; reads n + 1 samples.
+ */
+void vd_row_across(const uint8_t *row, int fx, int n, uint16_t *out);
+void vd_row_down(const uint16_t *upper, const uint16_t *lower, int fy, int n, uint8_t *out);
+
+/*
+ * vd_row_blend along a slanted line: fractions of 1/65536 that begin at x, y and grow by step_x,
+ * step_y (modulo 65536; negative steps as their complement) from sample to sample, of which the
+ * upper 6 bits count. They must not pass a whole pixel within n.
+ */
+struct vd_slant {
+	uint16_t x, y, step_x, step_y;
+};
+void vd_row_slant(const uint8_t *upper, const uint8_t *lower, struct vd_slant slant, int n,
+		  uint8_t *out);
+
 /* row[i] = row[i] * gain[i] / VD_GAIN_ONE, rounded, at most 255. gain <= 8 * VD_GAIN_ONE. In place. */
 void vd_row_gain(uint8_t *row, const uint16_t *gain, int n);
 
-/* out[i] = (from * (16 - i) + to * i) / 256 for i in 0 .. 15; from, to <= 2^20. */
-void vd_row_ramp(uint32_t from, uint32_t to, uint16_t out[static 16]);
+/*
+ * Straight lines of 16 samples each from knot to knot, count of them; count + 1 knots, at most 2^20:
+ * out[16 * k + i] = (knots[k] * (16 - i) + knots[k + 1] * i) / 256.
+ */
+void vd_row_ramps(const uint32_t *knots, int count, uint16_t *out);
 
 /*
  * excess[i] = by how much row[i] leaves lower[i] .. upper[i], 0 inside. Returns the OR of all:
@@ -29,6 +50,13 @@ void vd_row_ramp(uint32_t from, uint32_t to, uint16_t out[static 16]);
  */
 uint8_t vd_row_compare(const uint8_t *row, const uint8_t *upper, const uint8_t *lower, int n,
 		       uint8_t *excess);
+
+/*
+ * vd_row_down, vd_row_gain and vd_row_compare in one, the same bits, without the row itself:
+ * hardly a row of a good part is needed any further.
+ */
+uint8_t vd_row_judge(const uint16_t *above, const uint16_t *below, int fy, const uint16_t *gain,
+		     const uint8_t *upper, const uint8_t *lower, int n, uint8_t *excess);
 
 /* bits[i] = 1 where row[i] > upper[i], 2 where row[i] < lower[i], else 0. */
 void vd_row_polarity(const uint8_t *row, const uint8_t *upper, const uint8_t *lower, int n,
@@ -43,8 +71,11 @@ void vd_row_products(const uint8_t *a, const uint8_t *b, int n, struct vd_produc
 /* Sum of g[i] * b[i]; n <= VD_PRODUCTS_MOST, |g| <= 255. */
 int64_t vd_row_weighted(const int16_t *g, const uint8_t *b, int n);
 
-/* sums[i] += row[i]; at most 257 rows. */
-void vd_row_accumulate(uint16_t *sums, const uint8_t *row, int n);
+/* sums[i] += the samples i of four rows; at most 256 rows. */
+void vd_row_accumulate(uint16_t *sums, const uint8_t *rows, size_t stride, int n);
+
+/* out[k] = sums[16 * k] + ... + sums[16 * k + 15]. */
+void vd_row_cells(const uint16_t *sums, int count, uint32_t *out);
 
 uint32_t vd_row_sum(const uint8_t *row, int n);
 

@@ -19,6 +19,12 @@ struct vd_cells {
 	int columns, rows;
 };
 
+/* Scratch of measuring: sums a pixel column and a cell. */
+struct vd_cell_sums {
+	uint16_t *pixels;
+	uint32_t *cells;
+};
+
 VD_MUST int vd_cells_measure(struct vd_cells *cells, const struct vd_image *image);
 void vd_cells_fini(struct vd_cells *cells);
 
@@ -37,5 +43,32 @@ VD_MUST int vd_gains_measure(struct vd_gains *gains, const struct vd_cells *refe
 			     const struct vd_cells *image, int window_px);
 void vd_gains_fini(struct vd_gains *gains);
 
-/* The gain of each of n pixels of row y, between cell centres linear. */
-void vd_gains_row(const struct vd_gains *gains, int y, int n, uint16_t *out);
+/* The gain of each of n pixels of row y, between cell centres linear. -ENOMEM. */
+VD_MUST int vd_gains_row(const struct vd_gains *gains, int y, int n, uint16_t *out);
+
+/*
+ * The same in one go from top to bottom: cells are measured only as far ahead as the window
+ * reaches, so that a large image is still in the cache when its rows are judged. Starts as { 0 };
+ * everything is borrowed until vd_lighting_fini.
+ */
+struct vd_lighting {
+	const struct vd_cells *reference;
+	const struct vd_image *image;
+	struct vd_cells *cells;
+	struct vd_gains *gains;
+	struct vd_cell_sums sums;
+	uint32_t *columns;
+	int radius, measured, levelled; /* rows of cells */
+};
+
+/* cells, gains: shaped here. -EINVAL: reference is of another shape; -ENOMEM. */
+VD_MUST int vd_lighting_begin(struct vd_lighting *lighting, const struct vd_cells *reference,
+			      const struct vd_image *image, int window_px, struct vd_cells *cells,
+			      struct vd_gains *gains);
+
+/* As vd_gains_row; y never goes back. */
+void vd_lighting_row(struct vd_lighting *lighting, int y, int n, uint16_t *out);
+
+/* Measures what is left and sets gains->mean. */
+void vd_lighting_end(struct vd_lighting *lighting);
+void vd_lighting_fini(struct vd_lighting *lighting);

@@ -85,8 +85,9 @@ static int normalise(struct vd_variation_learner *learner, struct vd_image *imag
 		r = vd_gains_measure(&learner->gains, &learner->first, &learner->cells,
 				     learner->window_px);
 	for (int y = 0; r == 0 && y < image->height; y++) {
-		vd_gains_row(&learner->gains, y, image->width, gains);
-		vd_row_gain(vd_image_row(image, y), gains, image->width);
+		r = vd_gains_row(&learner->gains, y, image->width, gains);
+		if (r == 0)
+			vd_row_gain(vd_image_row(image, y), gains, image->width);
 	}
 	return r;
 }

@@ -53,6 +53,47 @@ static void blending_without_a_fraction_copies(void **state)
 	assert_memory_equal(out, a, 256);
 }
 
+static void blending_in_two_steps_gives_the_same_bits(void **state)
+{
+	static uint16_t above[MOST], below[MOST];
+
+	for (uint32_t seed = 0; seed < SEEDS; seed++) {
+		const int n = (int)(seed * 7 % MOST), fx = (int)(seed * 11 % 64);
+		const int fy = (int)(seed * 29 % 64);
+
+		fill_all(seed);
+		vd_row_blend(a, b, fx, fy, n, wanted);
+		vd_row_across(a, fx, n, above);
+		vd_row_across(b, fx, n, below);
+		vd_row_down(above, below, fy, n, out);
+		assert_memory_equal(out, wanted, sizeof out);
+	}
+}
+
+static void slanted_blending_equals_its_formula(void **state)
+{
+	for (uint32_t seed = 0; seed < SEEDS; seed++) {
+		const int n = (int)(seed * 7 % MOST);
+		const int step_x = (int)(seed % 5) - 2, step_y = (int)(seed * 13 % 401) - 200;
+		const int x = step_x < 0 ? 65535 : (int)(seed * 517 % 60000);
+		const int y = step_y < 0 ? 65535 : 100;
+
+		fill_all(seed);
+		for (volatile int i = 0; i < n; i++) {
+			const int fx = (x + i * step_x) >> 10, fy = (y + i * step_y) >> 10;
+			const int u = (a[i] * (64 - fx) + a[i + 1] * fx + 8) / 16;
+			const int l = (b[i] * (64 - fx) + b[i + 1] * fx + 8) / 16;
+
+			wanted[i] = (uint8_t)((u * (64 - fy) + l * fy + 128) / 256);
+		}
+		vd_row_slant(a, b,
+			     (struct vd_slant){ (uint16_t)x, (uint16_t)y, (uint16_t)step_x,
+						(uint16_t)step_y },
+			     n, out);
+		assert_memory_equal(out, wanted, sizeof out);
+	}
+}
+
 static void gain_equals_its_formula(void **state)
 {
 	uint16_t gain[MOST];
@@ -99,6 +140,62 @@ static void comparison_equals_its_formula(void **state)
 		vd_row_polarity(a, b, c, n, bits);
 		for (int i = 0; i < n; i++)
 			assert_int_equal(bits[i], a[i] > b[i] ? 1 : a[i] < c[i] ? 2 : 0);
+	}
+}
+
+static void judging_in_one_pass_gives_the_bits_of_its_three_steps(void **state)
+{
+	static uint16_t above[MOST], below[MOST], gain[MOST];
+	static uint8_t row[MOST + 64];
+
+	for (uint32_t seed = 0; seed < SEEDS; seed++) {
+		const int n = (int)(seed * 7 % MOST), fy = (int)(seed * 29 % 64);
+		uint8_t any;
+
+		fill_all(seed);
+		for (int i = 0; i < n; i++)
+			gain[i] = (uint16_t)(512 + c[i] * 4);
+		vd_row_across(a, 17, n, above);
+		vd_row_across(b, 17, n, below);
+		fill(b, seed + 7);
+		vd_row_down(above, below, fy, n, row);
+		vd_row_gain(row, gain, n);
+		any = vd_row_compare(row, b, c, n, wanted);
+		assert_int_equal(vd_row_judge(above, below, fy, gain, b, c, n, out), any);
+		assert_memory_equal(out, wanted, sizeof out);
+	}
+}
+
+static void ramps_cells_and_sums_equal_their_formulas(void **state)
+{
+	static uint32_t knots[MOST / 16 + 2], cells[MOST / 16];
+	static uint16_t ramps[MOST], sums[MOST];
+
+	for (uint32_t seed = 0; seed < SEEDS; seed++) {
+		const int count = (int)(seed * 3 % (MOST / 16)), n = count * 16;
+
+		fill_all(seed);
+		for (int k = 0; k <= count; k++)
+			knots[k] = (uint32_t)a[k] * 257;
+		vd_row_ramps(knots, count, ramps);
+		for (volatile int i = 0; i < n; i++)
+			assert_int_equal(ramps[i], (knots[i / 16] * (16 - (uint32_t)i % 16) +
+						    knots[i / 16 + 1] * ((uint32_t)i % 16)) /
+							   256);
+		for (int i = 0; i < n / 4; i++)
+			sums[i] = (uint16_t)(b[i] * 16);
+		vd_row_accumulate(sums, a, (size_t)n / 4, n / 4);
+		for (volatile int i = 0; i < n / 4; i++)
+			assert_int_equal(sums[i], b[i] * 16 + a[i] + a[n / 4 + i] + a[n / 2 + i] +
+							  a[n / 4 * 3 + i]);
+		vd_row_cells(ramps, count, cells);
+		for (int k = 0; k < count; k++) {
+			uint32_t sum = 0;
+
+			for (volatile int i = 0; i < 16; i++)
+				sum += ramps[16 * k + i];
+			assert_int_equal(cells[k], sum);
+		}
 	}
 }
 
@@ -169,7 +266,11 @@ static void adding_and_subtracting_stop_at_the_ends(void **state)
 
 VD_TEST_MAIN(cmocka_unit_test(blending_equals_its_formula),
 	     cmocka_unit_test(blending_without_a_fraction_copies),
+	     cmocka_unit_test(blending_in_two_steps_gives_the_same_bits),
+	     cmocka_unit_test(slanted_blending_equals_its_formula),
 	     cmocka_unit_test(gain_equals_its_formula),
+	     cmocka_unit_test(judging_in_one_pass_gives_the_bits_of_its_three_steps),
+	     cmocka_unit_test(ramps_cells_and_sums_equal_their_formulas),
 	     cmocka_unit_test(comparison_equals_its_formula),
 	     cmocka_unit_test(products_equal_their_sums),
 	     cmocka_unit_test(sums_hold_the_longest_row_of_the_brightest_pixels),
