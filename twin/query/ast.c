@@ -33,6 +33,7 @@ struct vd_query *vd_query_free(struct vd_query *query)
 	free(query->nodes);
 	free(query->list);
 	free(query->where_paths);
+	free(query->where_path_of);
 	free(query->hints);
 	free(query->arena);
 	free(query);

@@ -47,6 +47,7 @@ struct vd_path {
 	size_t position;     /* in the text, for messages */
 	bool is_first_quoted;
 	char *text;
+	size_t slot; /* in where_paths, for those of WHERE */
 };
 
 enum vd_column_kind {
@@ -85,7 +86,8 @@ struct vd_query {
 	size_t column_count;
 	int groups[VD_QUERY_COLUMNS]; /* paths */
 	size_t group_count;
-	const char **where_paths;
+	const char **where_paths; /* sorted and distinct */
+	int *where_path_of;       /* for each of them, one path that is spelled so */
 	size_t where_path_count;
 	struct vd_query_hint *hints;
 	size_t hint_count;
@@ -111,6 +113,14 @@ VD_MUST int vd_hints_collect(struct vd_query *query);
 
 /* ".segment", without the dot and with reserved words bracketed if it is the first. -ENOMEM, -E2BIG. */
 VD_MUST int vd_path_append(struct vd_buf *out, const char *segment, bool is_first);
+
+/* Where an expression finds what its paths lead to: in a twin, or in one value for each slot. */
+struct vd_source {
+	const cJSON *twin;
+	const struct vd_query_value *slots; /* NULL: look into the twin */
+};
+
+bool vd_query_matches_source(const struct vd_query *query, const struct vd_source *source);
 
 /* What a path leads to; NULL: undefined. */
 const cJSON *vd_path_find(const struct vd_query *query, int path, const cJSON *twin);

@@ -10,7 +10,16 @@ enum { LINEAR = 8 }; /* longer lists are searched by halves */
 
 static const struct vd_query_value undefined = { .type = VD_QUERY_UNDEFINED };
 
-static struct vd_query_value evaluate(const struct vd_query *query, int index, const cJSON *twin);
+static struct vd_query_value evaluate(const struct vd_query *query, int index,
+				      const struct vd_source *source);
+
+static struct vd_query_value read_path(const struct vd_query *query, int path,
+				       const struct vd_source *source)
+{
+	if (source->slots)
+		return source->slots[query->paths[path].slot];
+	return vd_query_value_of(vd_path_find(query, path, source->twin));
+}
 
 static struct vd_query_value boolean(bool is_true)
 {
@@ -19,9 +28,9 @@ static struct vd_query_value boolean(bool is_true)
 
 /* As an operand of NOT, AND, OR: true, false or undefined. */
 static struct vd_query_value truth(const struct vd_query *query, int index,
-				   const cJSON *twin) /* NOLINT(misc-no-recursion) */
+				   const struct vd_source *source) /* NOLINT(misc-no-recursion) */
 {
-	struct vd_query_value value = evaluate(query, index, twin);
+	struct vd_query_value value = evaluate(query, index, source);
 
 	if (value.type == VD_QUERY_BOOL || value.type == VD_QUERY_UNDEFINED)
 		return value;
@@ -29,13 +38,14 @@ static struct vd_query_value truth(const struct vd_query *query, int index,
 }
 
 /* One operand that decides (false of AND, true of OR) does so beside undefined ones, too. */
-static struct vd_query_value evaluate_all(const struct vd_query *query, const struct vd_node *node,
-					  const cJSON *twin) /* NOLINT(misc-no-recursion) */
+static struct vd_query_value
+evaluate_all(const struct vd_query *query, const struct vd_node *node,
+	     const struct vd_source *source) /* NOLINT(misc-no-recursion) */
 {
 	bool decisive = node->kind == VD_NODE_OR, has_undefined = false;
 
 	for (int child = node->first; child != VD_NODE_NONE; child = query->nodes[child].next) {
-		struct vd_query_value value = truth(query, child, twin);
+		struct vd_query_value value = truth(query, child, source);
 
 		if (value.type == VD_QUERY_UNDEFINED)
 			has_undefined = true;
@@ -90,10 +100,11 @@ static bool list_has(const struct vd_query_value *list, size_t count,
 }
 
 /* The OR of all comparisons: beside what is of another type it can only be true or undefined. */
-static struct vd_query_value evaluate_in(const struct vd_query *query, const struct vd_node *node,
-					 const cJSON *twin) /* NOLINT(misc-no-recursion) */
+static struct vd_query_value
+evaluate_in(const struct vd_query *query, const struct vd_node *node,
+	    const struct vd_source *source) /* NOLINT(misc-no-recursion) */
 {
-	struct vd_query_value value = evaluate(query, node->first, twin);
+	struct vd_query_value value = evaluate(query, node->first, source);
 	bool is_in;
 
 	if (value.type == VD_QUERY_UNDEFINED || value.type == VD_QUERY_COMPOSITE)
@@ -128,11 +139,12 @@ static struct vd_query_value number(double result)
 		       : undefined;
 }
 
-static struct vd_query_value evaluate_two(const struct vd_query *query, const struct vd_node *node,
-					  const cJSON *twin) /* NOLINT(misc-no-recursion) */
+static struct vd_query_value
+evaluate_two(const struct vd_query *query, const struct vd_node *node,
+	     const struct vd_source *source) /* NOLINT(misc-no-recursion) */
 {
-	struct vd_query_value a = evaluate(query, node->first, twin);
-	struct vd_query_value b = evaluate(query, query->nodes[node->first].next, twin);
+	struct vd_query_value a = evaluate(query, node->first, source);
+	struct vd_query_value b = evaluate(query, query->nodes[node->first].next, source);
 
 	if (node->kind < VD_NODE_ADD)
 		return compare(node->kind, &a, &b);
@@ -141,46 +153,50 @@ static struct vd_query_value evaluate_two(const struct vd_query *query, const st
 	return number(calculate(node->kind, a.number, b.number));
 }
 
-static struct vd_query_value evaluate_one(const struct vd_query *query, const struct vd_node *node,
-					  const cJSON *twin) /* NOLINT(misc-no-recursion) */
+static struct vd_query_value
+evaluate_one(const struct vd_query *query, const struct vd_node *node,
+	     const struct vd_source *source) /* NOLINT(misc-no-recursion) */
 {
 	struct vd_query_value value;
 
 	if (node->kind == VD_NODE_NOT) {
-		value = truth(query, node->first, twin);
+		value = truth(query, node->first, source);
 		return value.type == VD_QUERY_BOOL ? boolean(!value.boolean) : undefined;
 	}
-	value = evaluate(query, node->first, twin);
+	value = evaluate(query, node->first, source);
 	return value.type == VD_QUERY_NUMBER ? number(-value.number) : undefined;
 }
 
-static struct vd_query_value evaluate(const struct vd_query *query, int index,
-				      const cJSON *twin) /* NOLINT(misc-no-recursion) */
+static struct vd_query_value
+evaluate(const struct vd_query *query, int index,
+	 const struct vd_source *source) /* NOLINT(misc-no-recursion) */
 {
 	const struct vd_node *node = &query->nodes[index];
+	struct vd_query_value value;
 
 	switch (node->kind) {
 	case VD_NODE_CONSTANT:
 		return node->value;
 	case VD_NODE_PATH:
-		return vd_query_value_of(vd_path_find(query, node->path, twin));
+		return read_path(query, node->path, source);
 	case VD_NODE_IS_DEFINED:
-		return boolean(vd_path_find(query, node->path, twin) != NULL);
+		value = read_path(query, node->path, source);
+		return boolean(value.type != VD_QUERY_UNDEFINED);
 	case VD_NODE_AND:
 	case VD_NODE_OR:
-		return evaluate_all(query, node, twin);
+		return evaluate_all(query, node, source);
 	case VD_NODE_NOT:
 	case VD_NODE_NEGATE:
-		return evaluate_one(query, node, twin);
+		return evaluate_one(query, node, source);
 	case VD_NODE_IN:
 	case VD_NODE_NOT_IN:
-		return evaluate_in(query, node, twin);
+		return evaluate_in(query, node, source);
 	default:
-		return evaluate_two(query, node, twin);
+		return evaluate_two(query, node, source);
 	}
 }
 
-bool vd_query_matches(const struct vd_query *query, const cJSON *twin)
+bool vd_query_matches_source(const struct vd_query *query, const struct vd_source *source)
 {
 	struct vd_query_value value;
 
@@ -188,8 +204,15 @@ bool vd_query_matches(const struct vd_query *query, const cJSON *twin)
 		return false;
 	if (query->where == VD_NODE_NONE)
 		return true;
-	value = evaluate(query, query->where, twin);
+	value = evaluate(query, query->where, source);
 	return value.type == VD_QUERY_BOOL && value.boolean;
+}
+
+bool vd_query_matches(const struct vd_query *query, const cJSON *twin)
+{
+	struct vd_source source = { .twin = twin };
+
+	return vd_query_matches_source(query, &source);
 }
 
 int vd_query_project(const struct vd_query *query, const cJSON *twin, cJSON **ret_row)

@@ -172,56 +172,64 @@ static int read_quoted_name(struct vd_lexer *lexer, size_t start)
 	return vd_lexer_refuse(lexer, start, "[[ has no ]]");
 }
 
-/* Four hexadecimal digits after \u; -1: they are not. */
-static int32_t read_unit(const struct vd_lexer *lexer, size_t at)
+int32_t vd_lexer_hex_unit(const char *text, size_t len)
 {
+	static const char digits[] = "0123456789abcdef";
 	int32_t unit = 0;
 
-	if (lexer->len - at < 6 || lexer->source[at] != '\\' || lexer->source[at + 1] != 'u')
+	if (len < 6 || text[0] != '\\' || text[1] != 'u')
 		return -1;
-	for (size_t i = at + 2; i < at + 6; i++) {
-		static const char digits[] = "0123456789abcdef";
-		const char *digit = memchr(digits, lexer->source[i] | 0x20, 16);
+	for (size_t i = 2; i < 6; i++) {
+		const char *digit = memchr(digits, text[i] | 0x20, 16);
 
-		if (!digit || lexer->source[i] < '0')
+		if (!digit || text[i] < '0')
 			return -1;
 		unit = unit << 4 | (int32_t)(digit - digits);
 	}
 	return unit;
 }
 
-static void put_character(struct vd_query *query, uint32_t c)
+size_t vd_lexer_encode(uint32_t c, char bytes[static 4])
 {
-	char bytes[4];
-	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 	static const unsigned lead[] = { 0, 0, 0xC0, 0xE0, 0xF0 };
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 
 	for (size_t i = n; i-- > 1; c >>= 6)
 		bytes[i] = (char)(0x80 | (c & 0x3F));
 	bytes[0] = (char)(lead[n] | c);
-	put(query, bytes, n);
+	return n;
 }
 
-/* \uXXXX, or two of them for one character outside of the first plane. */
+size_t vd_lexer_decode(const char *text, size_t len, uint32_t *ret_character)
+{
+	int32_t unit = vd_lexer_hex_unit(text, len), low;
+
+	if (unit < 0xD800 || unit > 0xDFFF) {
+		*ret_character = (uint32_t)unit;
+		return unit < 0 ? 0 : 6;
+	}
+	low = unit < 0xDC00 ? vd_lexer_hex_unit(text + 6, len - 6) : -1;
+	if (low < 0xDC00 || low > 0xDFFF)
+		return 0;
+	*ret_character = 0x10000U + (((uint32_t)unit & 0x3FF) << 10 | ((uint32_t)low & 0x3FF));
+	return 12;
+}
+
 static int read_unicode(struct vd_lexer *lexer, size_t *at)
 {
-	int32_t unit = read_unit(lexer, *at), low;
+	const char *text = lexer->source + *at;
+	char bytes[4];
+	uint32_t c;
+	size_t n = vd_lexer_decode(text, lexer->len - *at, &c);
 
-	if (unit < 0)
+	if (vd_lexer_hex_unit(text, lexer->len - *at) < 0)
 		return vd_lexer_refuse(lexer, *at, "\\u takes four hexadecimal digits");
-	if (unit < 0xD800 || unit > 0xDFFF) {
-		if (unit == 0)
-			return vd_lexer_refuse(lexer, *at, "\\u0000 is not allowed");
-		put_character(lexer->query, (uint32_t)unit);
-		*at += 6;
-		return 0;
-	}
-	low = unit < 0xDC00 ? read_unit(lexer, *at + 6) : -1;
-	if (low < 0xDC00 || low > 0xDFFF)
+	if (n == 0)
 		return vd_lexer_refuse(lexer, *at, "half a surrogate pair");
-	put_character(lexer->query,
-		      0x10000U + (((uint32_t)unit & 0x3FF) << 10 | ((uint32_t)low & 0x3FF)));
-	*at += 12;
+	if (c == 0)
+		return vd_lexer_refuse(lexer, *at, "\\u0000 is not allowed");
+	put(lexer->query, bytes, vd_lexer_encode(c, bytes));
+	*at += n;
 	return 0;
 }
 

@@ -65,3 +65,12 @@ size_t vd_lexer_position(const char *source, size_t at);
 
 /* Could it be written as a path's segment without brackets? */
 bool vd_lexer_is_plain_name(const char *name);
+
+/* The unit of "\uXXXX" at text; -1: it is not that. */
+int32_t vd_lexer_hex_unit(const char *text, size_t len);
+
+/* The character of one such escape, or of a surrogate pair of two; its length there, 0: none. */
+size_t vd_lexer_decode(const char *text, size_t len, uint32_t *ret_character);
+
+/* A character as UTF-8; returns the number of bytes. */
+size_t vd_lexer_encode(uint32_t c, char bytes[static 4]);

@@ -111,12 +111,31 @@ static int compare_texts(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Tells each path of WHERE its slot: the place of its spelling in the list. */
+static void number_paths(struct vd_query *query)
+{
+	for (size_t i = 0; i < query->node_count; i++) {
+		struct vd_path *path;
+		const char **found;
+
+		if (query->nodes[i].path < 0)
+			continue;
+		path = &query->paths[query->nodes[i].path];
+		found = bsearch(&path->text, query->where_paths, query->where_path_count,
+				sizeof *query->where_paths, compare_texts);
+		path->slot = (size_t)(found - query->where_paths);
+		query->where_path_of[path->slot] = query->nodes[i].path;
+	}
+}
+
 int vd_paths_collect(struct vd_query *query)
 {
 	const char **texts = malloc((query->path_count + 1) * sizeof *texts);
 	size_t n = 0, kept = 0;
 
-	if (!texts)
+	query->where_paths = texts;
+	query->where_path_of = malloc((query->path_count + 1) * sizeof *query->where_path_of);
+	if (!texts || !query->where_path_of)
 		return -ENOMEM;
 	for (size_t i = 0; i < query->node_count; i++) {
 		if (query->nodes[i].path >= 0)
@@ -127,8 +146,8 @@ int vd_paths_collect(struct vd_query *query)
 		if (kept == 0 || strcmp(texts[i], texts[kept - 1]) != 0)
 			texts[kept++] = texts[i];
 	}
-	query->where_paths = texts;
 	query->where_path_count = kept;
+	number_paths(query);
 	return 0;
 }
 

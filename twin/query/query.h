@@ -11,6 +11,7 @@
  *
  *	parse -> for each twin of vd_query_source that vd_query_hints leaves:
  *		matches? -> project, or vd_aggregate_add       (twin/query/aggregate.h)
+ *	a twin that is still text is asked by a matcher first   (twin/query/matcher.h)
  *	TOP and pages are counted by the caller, with a cursor (twin/query/cursor.h)
  *
  * A twin is the document that the service sees (GET /twins/…), a job's the one of GET /jobs.

@@ -11,6 +11,7 @@
 #include "query_of.h"
 #include "twin/query/aggregate.h"
 #include "twin/query/cursor.h"
+#include "twin/query/matcher.h"
 #include "twin/query/values.h"
 
 static long countdown; /* 0: no faults; 1: the next one fails; -1: one did */
@@ -96,6 +97,16 @@ static int no_more(const char *path, const struct vd_query_value *value, void *a
 	return 0;
 }
 
+static int ask_text(const struct vd_query *condition)
+{
+	static const struct vd_query_part part = { "tags", "{\"site\":\"Ulm\"}", 14 };
+	VD_CLEANUP(vd_matcher_free) struct vd_matcher *matcher = NULL;
+	bool matches;
+	int r = vd_matcher_new(condition, &matcher);
+
+	return r < 0 ? r : vd_matcher_ask(matcher, &part, 1, &matches);
+}
+
 static int ask_condition(void)
 {
 	static const char text[] = "tags.site = 'Ulm' OR deviceId IN ['a', 'b']";
@@ -105,6 +116,8 @@ static int ask_condition(void)
 
 	if (r == 0)
 		r = vd_query_project(condition, twin, &row);
+	if (r == 0)
+		r = ask_text(condition);
 	return r < 0 ? r : vd_values_each(twin, no_more, NULL);
 }
 
