@@ -271,3 +271,14 @@ int vd_segment_resync(int fd, uint64_t offset, uint64_t *ret_offset)
 	*ret_offset = (uint64_t)st.st_size;
 	return 0;
 }
+
+int vd_segment_is_blank(int fd, uint64_t offset)
+{
+	static const uint8_t blank[VD_FRAME_HEAD];
+	uint8_t head[VD_FRAME_HEAD];
+	ssize_t n = pread(fd, head, sizeof head, (off_t)offset);
+
+	if (n < 0)
+		return -errno;
+	return n > 0 && memcmp(head, blank, (size_t)n) == 0;
+}

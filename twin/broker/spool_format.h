@@ -58,6 +58,12 @@ VD_MUST int vd_segment_list(int folder_fd, uint64_t **ret_numbers, size_t *ret_c
  */
 VD_MUST int vd_segment_resync(int fd, uint64_t offset, uint64_t *ret_offset);
 
+/*
+ * 1: nothing was written at offset yet, though the file goes on: the writer reserves room by
+ * writing zeroes (spool_writer.c). 0: something was, or the file ends. -errno.
+ */
+VD_MUST int vd_segment_is_blank(int fd, uint64_t offset);
+
 /* Reads and checks the frame at offset into body (VD_BODY_MAX bytes). -EBADMSG: there is none (yet). */
 VD_MUST int vd_segment_read_frame(int fd, uint64_t offset, uint8_t *body,
 				  struct vd_frame *ret_frame);

@@ -150,17 +150,20 @@ static int skip_to(struct vd_spool_reader *reader, uint64_t next)
  * There was no whole frame here. Damage, or not written yet? Evidence comes first: a newer
  * segment, or a whole frame behind this place, is younger than what stands here. Then this place
  * is looked at again, since the writer may have finished it in between; only what is still no frame is
- * damage. -EAGAIN: something was passed over, go on reading.
+ * damage, and zeroes up to the end are not: they were reserved (spool_writer.c). -EAGAIN: something was passed over, go on reading.
  */
 static int go_on(struct vd_spool_reader *reader, struct vd_spool_record *ret_record)
 {
-	int finished = is_finished(reader);
+	int finished = is_finished(reader), blank;
 	uint64_t next, size;
 	struct stat st;
 	int r;
 
 	if (finished < 0)
 		return finished;
+	blank = vd_segment_is_blank(reader->fd, reader->at.offset);
+	if (blank < 0 || (blank && !finished))
+		return blank < 0 ? blank : VD_SPOOL_END;
 	if (fstat(reader->fd, &st) < 0)
 		return -errno;
 	size = (uint64_t)st.st_size;
@@ -175,7 +178,7 @@ static int go_on(struct vd_spool_reader *reader, struct vd_spool_record *ret_rec
 	}
 	if (!finished)
 		return VD_SPOOL_END;
-	if (reader->at.offset < size)
+	if (reader->at.offset < size && !blank)
 		(void)skip_to(reader, size);
 	r = open_from(reader, reader->at.segment + 1);
 	return r == 0 ? -EAGAIN : r;
@@ -216,6 +219,13 @@ int vd_spool_trim(const char *folder, struct vd_spool_position before)
 	return deleted;
 }
 
+static bool is_blank_at(int folder, const char *name, uint64_t offset)
+{
+	VD_CLEANUP(vd_close) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && vd_segment_is_blank(fd, offset) == 1;
+}
+
 int vd_spool_backlog(const char *folder, struct vd_spool_position from, uint64_t *ret_bytes)
 {
 	VD_CLEANUP(vd_free) uint64_t *numbers = NULL;
@@ -234,7 +244,8 @@ int vd_spool_backlog(const char *folder, struct vd_spool_position from, uint64_t
 		if (skip < VD_SEGMENT_HEAD)
 			skip = VD_SEGMENT_HEAD;
 		if (numbers[i] < from.segment ||
-		    fstatat(fd, vd_segment_name(numbers[i], name), &st, 0) < 0)
+		    fstatat(fd, vd_segment_name(numbers[i], name), &st, 0) < 0 ||
+		    is_blank_at(fd, name, skip))
 			continue;
 		if ((uint64_t)st.st_size > skip)
 			bytes += (uint64_t)st.st_size - skip;

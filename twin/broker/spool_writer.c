@@ -5,11 +5,17 @@
  * its position would then lie beyond the file's end, on offsets that new records would reuse.
  * For the same reason the name of a segment is on the disk before its first record, and a folder
  * that was emptied by hand starts its numbers from the clock.
+ *
+ * A file that grows with each record makes each fdatasync a commit of the file system's journal,
+ * which also waits for what others wrote (the hub's database, say). So a segment with some
+ * traffic is filled with zeroes a piece ahead, and syncing a record is then one write to the disk. The
+ * rest is cut off when the segment is done, or at the next start.
  */
 #include "twin/broker/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -27,19 +33,31 @@ static const struct vd_spool_limits default_limits = {
 	.total_bytes = 4ULL << 30,
 };
 
+enum { RESERVE_FROM = 128 << 10, RESERVE_BYTES = 1 << 20 };
+
 struct vd_spool_writer {
 	int folder_fd; /* holds the lock */
 	int fd;        /* the segment, or -1: the next append makes one */
 	uint64_t segment, offset;
-	uint64_t total; /* bytes of all segments; too high when the hub deleted some */
+	uint64_t reserved; /* bytes of the segment's file, zeroes from offset on */
+	bool is_tight;     /* reserving failed in this segment */
+	uint64_t total;    /* bytes of all segments; too high when the hub deleted some */
 	struct vd_spool_limits limits;
 };
+
+/* What was reserved is cut off; a failure leaves zeroes, which readers know. */
+static void close_segment(struct vd_spool_writer *writer)
+{
+	if (writer->fd >= 0 && writer->reserved > writer->offset)
+		(void)!ftruncate(writer->fd, (off_t)writer->offset);
+	vd_close(&writer->fd);
+}
 
 struct vd_spool_writer *vd_spool_writer_free(struct vd_spool_writer *writer)
 {
 	if (!writer)
 		return NULL;
-	vd_close(&writer->fd);
+	close_segment(writer);
 	vd_close(&writer->folder_fd);
 	free(writer);
 	return NULL;
@@ -168,7 +186,8 @@ static int start_segment(struct vd_spool_writer *writer)
 		return r;
 	}
 	writer->segment++;
-	writer->offset = sizeof head;
+	writer->offset = writer->reserved = sizeof head;
+	writer->is_tight = false;
 	writer->total += sizeof head;
 	writer->fd = fd;
 	fd = -1;
@@ -181,15 +200,36 @@ static int make_room(struct vd_spool_writer *writer, size_t len)
 	int r;
 
 	if (writer->fd >= 0 && writer->offset >= writer->limits.segment_bytes)
-		vd_close(&writer->fd);
+		close_segment(writer);
 	if (writer->total + len > writer->limits.total_bytes) {
 		r = count_bytes(writer, &last);
 		if (r < 0)
 			return r;
+		if (writer->fd >= 0 && writer->reserved > writer->offset)
+			writer->total -= writer->reserved - writer->offset;
 		if (writer->total + len > writer->limits.total_bytes)
 			return -ENOSPC;
 	}
 	return writer->fd < 0 ? start_segment(writer) : 0;
+}
+
+static void reserve(struct vd_spool_writer *writer, size_t len)
+{
+	static const char zeroes[RESERVE_BYTES];
+	uint64_t needed = writer->offset + len;
+
+	if (writer->is_tight || needed <= writer->reserved || writer->offset < RESERVE_FROM ||
+	    needed > writer->limits.segment_bytes || len > sizeof zeroes)
+		return;
+	if (pwrite(writer->fd, zeroes, sizeof zeroes, (off_t)writer->offset) ==
+	    (ssize_t)sizeof zeroes) {
+		writer->reserved = writer->offset + sizeof zeroes;
+		return;
+	}
+	writer->is_tight = true;
+	if (ftruncate(writer->fd, (off_t)writer->offset) < 0)
+		vd_close(&writer->fd); /* the append fails, the next one starts a new segment */
+	writer->reserved = writer->offset;
 }
 
 /* All or nothing: what a full disk cut short is taken back. */
@@ -203,6 +243,7 @@ static int write_frame(struct vd_spool_writer *writer, struct iovec *parts, int 
 	if (n == (ssize_t)len)
 		return 0;
 	int r = n < 0 ? -errno : -ENOSPC;
+	writer->reserved = writer->offset;
 	if (ftruncate(writer->fd, (off_t)writer->offset) < 0 ||
 	    lseek(writer->fd, (off_t)writer->offset, SEEK_SET) < 0)
 		vd_close(&writer->fd);
@@ -237,8 +278,10 @@ int vd_spool_append(struct vd_spool_writer *writer, const struct vd_spool_record
 	}
 	vd_frame_make(frame, frame_head);
 	r = make_room(writer, VD_FRAME_HEAD + frame.body_len);
-	if (r == 0)
+	if (r == 0) {
+		reserve(writer, VD_FRAME_HEAD + frame.body_len);
 		r = write_frame(writer, parts, VD_COUNT(parts), VD_FRAME_HEAD + frame.body_len);
+	}
 	if (r < 0)
 		return r;
 	if (fdatasync(writer->fd) < 0) {
@@ -248,6 +291,8 @@ int vd_spool_append(struct vd_spool_writer *writer, const struct vd_spool_record
 		return r;
 	}
 	writer->offset += VD_FRAME_HEAD + frame.body_len;
+	if (writer->reserved < writer->offset)
+		writer->reserved = writer->offset;
 	writer->total += VD_FRAME_HEAD + frame.body_len;
 	return 0;
 }

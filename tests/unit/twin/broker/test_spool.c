@@ -325,6 +325,96 @@ static void a_full_disk_takes_nothing_by_halves(void **state)
 	assert_int_equal(vd_spool_damaged_bytes(reader), 0);
 }
 
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* Enough for room to be reserved. */
+static void append_many(struct vd_spool_writer *writer, char path[static 128])
+{
+	struct vd_spool_record record = { .identity = "d", .bag = "", .payload = big };
+
+	record.payload_len = sizeof big;
+	assert_int_equal(append(writer, 0), 0);
+	assert_int_equal(vd_spool_append(writer, &record), 0);
+	assert_int_equal(append(writer, 1), 0);
+	newest(path);
+}
+
+static void room_that_was_reserved_is_no_damage_and_no_backlog(void **state)
+{
+	VD_CLEANUP(vd_spool_writer_free) struct vd_spool_writer *writer = open_writer(0, 0);
+	VD_CLEANUP(vd_spool_reader_free)
+	struct vd_spool_reader *reader = open_reader((struct vd_spool_position){ 0 });
+	struct vd_spool_position after;
+	struct vd_spool_record record;
+	uint64_t backlog = 1;
+	char path[128];
+
+	append_many(writer, path);
+	assert_true(size_of(path) > 1 << 20);
+	expect(reader, 0, &after);
+	assert_int_equal(vd_spool_next(reader, &record, &after), 0);
+	expect(reader, 1, &after);
+	expect_end(reader);
+	assert_int_equal(vd_spool_backlog(folder, after, &backlog), 0);
+	assert_int_equal(backlog, 0);
+	assert_int_equal(append(writer, 2), 0);
+	expect(reader, 2, &after);
+	writer = vd_spool_writer_free(writer);
+	assert_int_equal(size_of(path), (off_t)after.offset);
+	expect_end(reader);
+	assert_int_equal(vd_spool_damaged_bytes(reader), 0);
+}
+
+/* As kill -9 and, in the file before the newest, a power cut leave it. */
+static void room_left_by_a_broker_that_died_is_passed_over(void **state)
+{
+	struct vd_spool_writer *writer = open_writer(0, 0);
+	VD_CLEANUP(vd_spool_reader_free)
+	struct vd_spool_reader *reader = open_reader((struct vd_spool_position){ 0 });
+	struct vd_spool_position after;
+	struct vd_spool_record record;
+	char path[128];
+	off_t end;
+
+	append_many(writer, path);
+	writer = vd_spool_writer_free(writer);
+	end = size_of(path);
+	assert_int_equal(truncate(path, end + (1 << 20)), 0);
+	writer = open_writer(0, 0);
+	assert_int_equal(size_of(path), end);
+	assert_int_equal(append(writer, 2), 0);
+	assert_int_equal(truncate(path, end + (1 << 20)), 0);
+	expect(reader, 0, &after);
+	assert_int_equal(vd_spool_next(reader, &record, &after), 0);
+	expect(reader, 1, &after);
+	expect(reader, 2, &after);
+	expect_end(reader);
+	assert_int_equal(vd_spool_damaged_bytes(reader), 0);
+	(void)vd_spool_writer_free(writer);
+}
+
+static void a_damaged_record_before_reserved_room_costs_only_itself(void **state)
+{
+	VD_CLEANUP(vd_spool_writer_free) struct vd_spool_writer *writer = open_writer(0, 0);
+	VD_CLEANUP(vd_spool_reader_free)
+	struct vd_spool_reader *reader = open_reader((struct vd_spool_position){ 0 });
+	struct vd_spool_position after;
+	char path[128];
+
+	append_many(writer, path);
+	flip(path, 1000); /* of the large one */
+	expect(reader, 0, &after);
+	expect(reader, 1, &after);
+	expect_end(reader);
+	assert_true(vd_spool_damaged_bytes(reader) > sizeof big);
+}
+
 static void a_second_writer_is_refused(void **state)
 {
 	VD_CLEANUP(vd_spool_writer_free) struct vd_spool_writer *writer = open_writer(0, 0);
@@ -359,5 +449,8 @@ VD_TEST_MAIN(TEST(records_come_out_as_they_went_in_across_segments),
 	     TEST(a_writer_never_reuses_a_position), TEST(a_damaged_record_costs_only_itself),
 	     TEST(trim_deletes_what_lies_before_and_keeps_the_newest),
 	     TEST(a_full_spool_refuses_and_takes_again_after_trim),
+	     TEST(room_that_was_reserved_is_no_damage_and_no_backlog),
+	     TEST(room_left_by_a_broker_that_died_is_passed_over),
+	     TEST(a_damaged_record_before_reserved_room_costs_only_itself),
 	     TEST(a_full_disk_takes_nothing_by_halves), TEST(a_second_writer_is_refused),
 	     TEST(a_reader_may_come_before_the_folder))
