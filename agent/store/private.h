@@ -169,6 +169,7 @@ struct vd_store {
 	uint64_t due_ms;     /* when the next commit is to begin; UINT64_MAX: nothing waits */
 	bool wants_boundary; /* sending resumed: what lies there now is backlog */
 	bool wants_load;     /* batches were handed out */
+	bool has_new_bounds; /* what they leave no room for goes now, not at the next look */
 	bool is_hungry;      /* vd_outbox_next found nothing */
 	bool is_closing;
 	bool is_ready_new, is_state_new; /* handlers to call */

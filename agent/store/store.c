@@ -362,6 +362,7 @@ void vd_store_set_bounds(struct vd_store *store, uint64_t max_bytes, uint64_t tt
 		if (!vd_class_is_urgent((enum vd_class) class))
 			store->ttl_ms[class] = ttl_ms;
 	(void)pthread_mutex_lock(&store->lock);
+	store->has_new_bounds = true;
 	(void)pthread_cond_signal(&store->wake);
 	(void)pthread_mutex_unlock(&store->lock);
 }

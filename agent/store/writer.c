@@ -721,6 +721,8 @@ static uint64_t next_deadline(const struct vd_store *store)
 
 	if (store->wants_load || store->wants_boundary)
 		when_ms = 0;
+	if (store->has_new_bounds)
+		when_ms = 0;
 	if (has_ttl(store) && w->next_expiry_ms < when_ms)
 		when_ms = w->next_expiry_ms;
 	if (w->retry_ms)
@@ -738,6 +740,9 @@ static bool wait_for_work(struct vd_store *store, bool *ret_commits)
 	while (!store->is_closing && next_deadline(store) > vd_clock_mono_ms())
 		wait_until(store, next_deadline(store));
 	is_closing = store->is_closing;
+	if (store->has_new_bounds)
+		w->next_expiry_ms = 0;
+	store->has_new_bounds = false;
 	*ret_commits = is_closing || w->retry_ms || store->due_ms <= vd_clock_mono_ms() ||
 		       w->next_expiry_ms <= vd_clock_mono_ms();
 	take(store, *ret_commits);
