@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "twin/hub/audit.h"
+#include "twin/hub/http.h"
 #include "twin/hub/policies.h"
 
 enum { READ = VD_RIGHT_REGISTRY_READ, WRITE = VD_RIGHT_REGISTRY_WRITE, SERVICE = VD_RIGHT_SERVICE };
@@ -32,6 +34,17 @@ static const struct {
 	vd_api_fn fn;
 } routes[] = {
 	{ VD_VERB_GET, "health", 0, health },
+	{ VD_VERB_GET, "metrics", 0, vd_api_metrics },
+	{ VD_VERB_POST, "enrol", 0, vd_api_enrol },
+	{ VD_VERB_POST, "enrol/renew", 0, vd_api_renew },
+	{ VD_VERB_GET, "enrolments", READ, vd_api_enrolments_list },
+	{ VD_VERB_POST, "enrolments", WRITE, vd_api_enrolment_post },
+	{ VD_VERB_DELETE, "enrolments/*", WRITE, vd_api_enrolment_delete },
+	{ VD_VERB_GET, "certificates", READ, vd_api_certificates_list },
+	{ VD_VERB_GET, "devices/*/certificates", READ, vd_api_certificates_list },
+	{ VD_VERB_POST, "devices/*/certificates/revoke", WRITE, vd_api_certificate_revoke },
+	{ VD_VERB_GET, "audit", READ | SERVICE, vd_api_audit_list },
+	{ VD_VERB_GET, "usage", SERVICE, vd_api_usage_list },
 	{ VD_VERB_POST, "devices/query", SERVICE, not_built },
 	{ VD_VERB_POST, "devices", WRITE, vd_api_devices_bulk },
 	{ VD_VERB_POST, "devices/*/applyConfigurationContent", WRITE, vd_api_content_apply },
@@ -100,6 +113,7 @@ static size_t find_route(const struct vd_call *call, int *ret_refusal)
 static int run_route(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 		     struct vd_fault *fault)
 {
+	struct vd_audited audited;
 	int r;
 	size_t i = find_route(call, &r);
 
@@ -109,13 +123,19 @@ static int run_route(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 						    : "there is no such resource");
 		return r;
 	}
-	if (routes[i].rights) {
-		r = vd_policies_authorize(api->store, api->host_name, routes[i].rights, now_ms,
-					  call, fault);
-		if (r != 0)
-			return r;
-	}
-	return routes[i].fn(api, call, now_ms, fault);
+	if (call->exchange)
+		vd_exchange_set_route(call->exchange, vd_verb_name(call->verb), routes[i].path);
+	if (!routes[i].rights)
+		return routes[i].fn(api, call, now_ms, fault);
+	r = vd_policies_authorize(api->store, api->host_name, routes[i].rights, now_ms, call,
+				  fault);
+	if (r == 0)
+		r = vd_audited_begin(&audited, api->store, call, now_ms);
+	if (r != 0)
+		return r;
+	r = routes[i].fn(api, call, now_ms, fault);
+	vd_audited_end(&audited, r);
+	return r;
 }
 
 int vd_api_handle(struct vd_api *api, struct vd_call *call, int64_t now_ms)

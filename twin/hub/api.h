@@ -10,6 +10,7 @@
  * The REST API: Azure's paths and shapes, and a few of our own. api.c has the table of routes
  * and the rights each one needs; the api_*.c have one resource each.
  */
+struct vd_metrics_view;
 struct vd_api {
 	const char *host_name;
 	struct vd_store *store;
@@ -19,6 +20,8 @@ struct vd_api {
 	struct vd_configurations *configurations;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
+	struct vd_enrol *enrol; /* NULL: this hub has no CA */
+	void (*measure)(struct vd_metrics_view *view, void *argument); /* NULL in tests */
 	cJSON *(*health)(void *argument); /* the body of GET /health; NULL: no memory */
 	void *argument;
 };
@@ -63,6 +66,16 @@ int vd_api_telemetry_list(struct vd_api *, struct vd_call *, int64_t, struct vd_
 int vd_api_telemetry_statistics(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_message_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_messages_purge(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_metrics(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_enrol(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_renew(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_enrolments_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_enrolment_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_enrolment_delete(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_certificates_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_certificate_revoke(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_audit_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_usage_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_events_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 
 /* The identity that the path names: segments 1 and, after "modules", 3. VD_REFUSED_ARGUMENT. */

@@ -69,6 +69,8 @@ void vd_call_fini(struct vd_call *call)
 	call->reply.body = vd_json_free(call->reply.body);
 	free(call->reply.continuation);
 	call->reply.continuation = NULL;
+	free(call->reply.text);
+	call->reply.text = NULL;
 }
 
 const char *vd_call_argument(const struct vd_call *call, const char *name)
@@ -156,4 +158,21 @@ void vd_reply_refuse(struct vd_reply *reply, int refusal, const struct vd_fault 
 	reply->etag[0] = '\0';
 	reply->body = vd_json_free(reply->body);
 	reply->body = vd_refusal_rest_body(refusal, text);
+}
+
+const char *vd_verb_name(enum vd_verb verb)
+{
+	switch (verb) {
+	case VD_VERB_GET:
+		return "GET";
+	case VD_VERB_PUT:
+		return "PUT";
+	case VD_VERB_POST:
+		return "POST";
+	case VD_VERB_PATCH:
+		return "PATCH";
+	case VD_VERB_DELETE:
+		return "DELETE";
+	}
+	return "?";
 }

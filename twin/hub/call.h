@@ -28,6 +28,8 @@ struct vd_reply {
 	const char *error_name; /* NULL, or Azure's name for the header */
 	const char *item_type;  /* x-ms-item-type; NULL: none */
 	char *continuation;     /* x-ms-continuation, owned; NULL: the last page */
+	char *text;             /* instead of body, owned, of text_type; NULL: none */
+	const char *text_type;
 };
 
 struct vd_exchange; /* http.h */
@@ -36,6 +38,7 @@ struct vd_call {
 	enum vd_verb verb;
 	const char *authorization, *if_match, *last_event_id; /* headers; NULL: absent */
 	const char *max_item_count, *continuation;            /* x-ms-… */
+	const char *client_certificate; /* PEM, percent-encoded: from the front, which checked the key */
 	const char *body;
 	size_t body_len;
 	/* From vd_call_set_target. */
@@ -50,6 +53,8 @@ struct vd_call {
 	struct vd_exchange *exchange; /* NULL in tests: nothing can be answered later */
 	struct vd_reply reply;
 };
+
+const char *vd_verb_name(enum vd_verb verb); /* "GET" … */
 
 /* "/devices/d%201?top=3" -> segments and arguments, decoded. 400 in fault and -EINVAL, -ENOMEM. */
 VD_MUST int vd_call_set_target(struct vd_call *call, const char *target, struct vd_fault *fault);

@@ -28,6 +28,10 @@ static void fill_in(struct vd_config *config, cJSON *json)
 	config->broker_socket = vd_json_string(json, "brokerSocket", "");
 	config->spool_folder = vd_json_string(json, "spoolFolder", "");
 	config->identities_file = vd_json_string(json, "identitiesFile", "");
+	config->ca_file = vd_json_string(vd_json_get(json, "enrolment"), "caFile", NULL);
+	config->ca_key_file = vd_json_string(vd_json_get(json, "enrolment"), "caKeyFile", NULL);
+	config->certificate_days =
+		(int)vd_json_int(vd_json_get(json, "enrolment"), "certificateDays", 0);
 	config->message_ttl_s = (int)vd_json_int(json, "messageTtlS", 0);
 	config->message_max_delivery_count =
 		(int)vd_json_int(json, "messageMaxDeliveryCount", 0);

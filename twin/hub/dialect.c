@@ -20,6 +20,7 @@
 #include "twin/hub/events.h"
 #include "twin/hub/given.h"
 #include "twin/hub/methods.h"
+#include "twin/hub/metrics.h"
 #include "twin/hub/refusal.h"
 #include "twin/hub/twins.h"
 
@@ -122,6 +123,7 @@ static void refuse_twin(struct vd_dialect *d, const struct vd_said *said, int re
 	VD_CLEANUP(vd_json_free) cJSON *body = vd_refusal_twin_body(refusal, text);
 	vd_log(VD_NOTICE, "twin.refused", "id=%s status=%d reason=\"%s\"",
 	       vd_name_text(&said->name, id), info->status, text);
+	vd_metrics_twin(VD_TWIN_REFUSED);
 	answer_twin(d, said, info->status, -1, body);
 }
 
@@ -149,6 +151,7 @@ static void handle_get(struct vd_dialect *d, const struct vd_said *said, int64_t
 		refuse_twin(d, said, r, &fault);
 		return;
 	}
+	vd_metrics_twin(VD_TWIN_GET);
 	answer_twin(d, said, 200, -1, twin);
 	note_answered(d, &said->name, version, now_ms);
 }
@@ -166,10 +169,12 @@ static void handle_reported(struct vd_dialect *d, const struct vd_said *said, co
 	if (r == 0)
 		r = vd_twins_report(d->parts.twins, &said->name, patch, said->version, now_ms,
 				    &version, &fault);
-	if (r != 0)
+	if (r != 0) {
 		refuse_twin(d, said, r, &fault);
-	else
-		answer_twin(d, said, 204, version, NULL);
+		return;
+	}
+	vd_metrics_twin(VD_TWIN_REPORT);
+	answer_twin(d, said, 204, version, NULL);
 }
 
 static void announce_connection(struct vd_dialect *d, const struct vd_name *name, bool is_connected)
@@ -228,6 +233,7 @@ static void deliver_notice(struct vd_dialect *d, const struct vd_name *name, con
 		       (long long)version);
 	if (!text || !deliver(d, name, topic, text, strlen(text)))
 		return;
+	vd_metrics_twin(VD_TWIN_NOTIFY);
 	is_known = vd_store_given_get(d->parts.store, name, &given) == 0;
 	told = vd_given_told(is_known ? &given : NULL, version, now_ms);
 	(void)!vd_store_given_set(d->parts.store, name, &told);

@@ -18,6 +18,7 @@
 #include <event2/listener.h>
 
 #include "base/log.h"
+#include "twin/hub/metrics.h"
 
 enum { HEADER_BYTES = 16384, BODY_BYTES = 1 << 20, IDLE_S = 75, WRITE_S = 60, BACKLOG = 128 };
 
@@ -32,6 +33,7 @@ struct vd_exchange {
 	struct evhttp_request *request;
 	vd_fn on_closed, on_drained;
 	void *argument;
+	const char *method, *route;
 	bool is_kept, is_closed;
 };
 
@@ -39,7 +41,9 @@ static void send_reply(struct evhttp_request *request, struct vd_reply *reply)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	struct evbuffer *out = evhttp_request_get_output_buffer(request);
-	VD_CLEANUP(vd_free) char *text = reply->body ? vd_json_text(reply->body) : NULL;
+	VD_CLEANUP(vd_free) char *json = reply->body ? vd_json_text(reply->body) : NULL;
+	const char *text = reply->text ? reply->text : json;
+	const char *type = reply->text ? reply->text_type : "application/json; charset=utf-8";
 	int status = reply->status ? reply->status : 500;
 
 	(void)evhttp_add_header(headers, "Cache-Control", "no-store");
@@ -52,7 +56,7 @@ static void send_reply(struct evhttp_request *request, struct vd_reply *reply)
 	if (reply->continuation)
 		(void)evhttp_add_header(headers, "x-ms-continuation", reply->continuation);
 	if (status != 204) {
-		(void)evhttp_add_header(headers, "Content-Type", "application/json; charset=utf-8");
+		(void)evhttp_add_header(headers, "Content-Type", type);
 		if (text && evbuffer_add(out, text, strlen(text)) < 0)
 			status = 500;
 	}
@@ -90,6 +94,7 @@ static int run_call(struct vd_http *http, struct evhttp_request *request, struct
 	call->last_event_id = evhttp_find_header(headers, "Last-Event-ID");
 	call->max_item_count = evhttp_find_header(headers, "x-ms-max-item-count");
 	call->continuation = evhttp_find_header(headers, "x-ms-continuation");
+	call->client_certificate = evhttp_find_header(headers, "X-Vedette-Client-Certificate");
 	call->body_len = evbuffer_get_length(in);
 	call->body = call->body_len ? (const char *)evbuffer_pullup(in, -1) : "";
 	r = call->body ? vd_call_set_target(call, evhttp_request_get_uri(request), &fault)
@@ -115,6 +120,7 @@ static void on_request(struct evhttp_request *request, void *argument)
 	call.exchange = exchange;
 	if (run_call(http, request, &call) > 0)
 		return;
+	vd_metrics_request(exchange->method, exchange->route, call.reply.status);
 	send_reply(request, &call.reply);
 	free(exchange);
 }
@@ -157,9 +163,16 @@ static void leave_connection(struct vd_exchange *exchange)
 	bufferevent_set_timeouts(evhttp_connection_get_bufferevent(connection), &idle, &idle);
 }
 
+void vd_exchange_set_route(struct vd_exchange *exchange, const char *method, const char *route)
+{
+	exchange->method = method;
+	exchange->route = route;
+}
+
 void vd_exchange_reply(struct vd_exchange *exchange, struct vd_reply *reply)
 {
 	leave_connection(exchange);
+	vd_metrics_request(exchange->method, exchange->route, reply->status);
 	send_reply(exchange->request, reply); /* frees the request if the client is gone */
 	free(exchange);
 }
@@ -177,6 +190,7 @@ void vd_exchange_start(struct vd_exchange *exchange, const char *content_type, v
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(exchange->request);
 
 	exchange->on_drained = on_drained;
+	vd_metrics_request(exchange->method, exchange->route, 200);
 	(void)evhttp_add_header(headers, "Content-Type", content_type);
 	(void)evhttp_add_header(headers, "Cache-Control", "no-store");
 	(void)evhttp_add_header(headers, "X-Accel-Buffering", "no");

@@ -28,6 +28,8 @@ VD_DEFINE_CLEANUP(struct vd_http, vd_http_free)
  * the client is gone: on_closed tells (once, never from within a call below).
  */
 void vd_exchange_on_closed(struct vd_exchange *exchange, vd_fn on_closed, void *argument);
+/* Under what it is counted when it is answered (metrics.h); both live for ever. */
+void vd_exchange_set_route(struct vd_exchange *exchange, const char *method, const char *route);
 void vd_exchange_reply(struct vd_exchange *exchange, struct vd_reply *reply);
 
 /* A stream: start, send …, end. backlog is what the client has not taken yet. */

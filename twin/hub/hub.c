@@ -16,16 +16,21 @@
 #include "twin/hub/configurations.h"
 #include "twin/hub/devices.h"
 #include "twin/hub/dialect.h"
+#include "twin/hub/enrol.h"
 #include "twin/hub/events.h"
 #include "twin/hub/http.h"
 #include "twin/hub/ingest.h"
 #include "twin/hub/link.h"
 #include "twin/hub/methods.h"
+#include "twin/hub/metrics.h"
 #include "twin/hub/policies.h"
 #include "twin/hub/store.h"
 #include "twin/hub/twins.h"
 
 enum { CHORE_MS = 30000, EXPIRE_ROWS = 2000, SHRINK_PAGES = 1000, EXPIRE_AGAIN_MS = 20 };
+/* Used up or expired tokens are kept for a while, so that a replay can be told from a guess. */
+enum { DAY_MS = 86400000, USAGE_DAYS = 400 };
+#define TOKENS_KEPT_MS (30LL * DAY_MS)
 
 struct vd_hub {
 	const struct vd_config *config;
@@ -42,6 +47,8 @@ struct vd_hub {
 	struct vd_ingest *ingest;
 	struct vd_link *link;
 	struct vd_http *http;
+	struct vd_ca *ca;
+	struct vd_enrol *enrol;
 	struct vd_source *chores;
 	struct vd_api api;
 };
@@ -156,6 +163,15 @@ static cJSON *health(void *argument)
 	return VD_TAKE(json);
 }
 
+static void measure(struct vd_metrics_view *view, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	view->is_broker_connected = vd_link_is_up(hub->link);
+	view->spool_bytes = vd_ingest_backlog(hub->ingest);
+	view->ca_end_ms = hub->ca ? vd_ca_end_ms(hub->ca) : 0;
+}
+
 /* --- chores --- */
 
 /* A bite at a time, so that deleting a day's records stops nobody. */
@@ -180,6 +196,8 @@ static void do_chores(void *argument)
 	bool is_more = expire(hub) >= EXPIRE_ROWS;
 
 	(void)!vd_devices_flush(hub->devices);
+	(void)!vd_store_enrolment_expire(hub->store, vd_clock_wall_ms() - TOKENS_KEPT_MS);
+	(void)!vd_store_usage_expire(hub->store, vd_clock_wall_ms() / DAY_MS - USAGE_DAYS);
 	vd_c2d_sweep(hub->c2d, vd_clock_wall_ms());
 	(void)!vd_timer_arm(hub->chores, is_more ? EXPIRE_AGAIN_MS : CHORE_MS);
 }
@@ -233,6 +251,18 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 	return r;
 }
 
+static int make_trust(struct vd_hub *hub, struct vd_fault *fault)
+{
+	const struct vd_config *config = hub->config;
+	const struct vd_enrol_settings settings = { config->host_name, config->certificate_days };
+	int r = config->ca_file ? vd_ca_new(config->ca_file, config->ca_key_file, &hub->ca, fault)
+				: 0;
+
+	if (r == 0 && hub->ca)
+		r = vd_enrol_new(hub->store, hub->devices, hub->ca, &settings, &hub->enrol);
+	return r;
+}
+
 static int connect_broker(struct vd_hub *hub)
 {
 	const struct vd_dialect_parts parts = {
@@ -268,6 +298,8 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 		.methods = hub->methods,
 		.events = hub->events,
 		.c2d = hub->c2d,
+		.enrol = hub->enrol,
+		.measure = measure,
 		.configurations = hub->configurations,
 		.health = health,
 		.argument = hub,
@@ -288,9 +320,12 @@ int vd_hub_new(struct vd_loop *loop, const struct vd_config *config, struct vd_h
 		return -ENOMEM;
 	hub->loop = loop;
 	hub->config = config;
+	vd_metrics_start(vd_clock_wall_ms());
 	r = open_store(hub, fault);
 	if (r == 0)
 		r = make_services(hub, fault);
+	if (r == 0)
+		r = make_trust(hub, fault);
 	if (r == 0)
 		r = connect_broker(hub);
 	if (r == 0)
@@ -311,6 +346,8 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->link = vd_link_free(hub->link);
 		hub->ingest = vd_ingest_free(hub->ingest);
 		hub->dialect = vd_dialect_free(hub->dialect);
+		hub->enrol = vd_enrol_free(hub->enrol);
+		hub->ca = vd_ca_free(hub->ca);
 		hub->c2d = vd_c2d_free(hub->c2d);
 		hub->configurations = vd_configurations_free(hub->configurations);
 		hub->twins = vd_twins_free(hub->twins);

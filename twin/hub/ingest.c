@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "twin/hub/batch.h"
+#include "twin/hub/metrics.h"
+#include "twin/hub/store_trust.h"
 
 /* One transaction at most; what else happens in the hub waits no longer than that. */
 enum { TURN_MESSAGES = 500, TURN_BYTES = 2 << 20, LOOK_MS = 5000, RETRY_MS = 1000 };
@@ -18,6 +21,7 @@ struct vd_ingest {
 	struct vd_spool_position position; /* committed */
 	struct vd_source *timer;
 	uint64_t damaged;
+	int64_t newest_ms; /* when the broker received the last message that was read */
 	vd_fn stored;
 	void *argument;
 };
@@ -109,6 +113,10 @@ int vd_ingest_take(struct vd_store *store, const struct vd_spool_record *message
 	r = vd_store_touch(store, &name, message->received_ms);
 	if (r < 0)
 		return r;
+	r = vd_store_usage_add(store, name.device, message->received_ms, 1,
+			       (int64_t)message->payload_len);
+	if (r < 0)
+		return r;
 	if (properties.is_batch)
 		return take_batch(store, &name, message, &properties);
 	return vd_message_read(&name, message->received_ms, &properties, message->payload,
@@ -127,6 +135,7 @@ static int take_some(struct vd_ingest *in, struct vd_spool_position *position, i
 		if (r != 0)
 			return r == VD_SPOOL_END ? 0 : r;
 		bytes += message.payload_len;
+		in->newest_ms = message.received_ms;
 		r = vd_ingest_take(in->store, &message);
 		if (r < 0)
 			return r;
@@ -165,6 +174,7 @@ static int run_turn(struct vd_ingest *in)
 	if (r < 0)
 		return r;
 	in->position = position;
+	vd_metrics_ingested(count, vd_clock_wall_ms() - in->newest_ms);
 	trim(in, segment_before);
 	in->stored(in->argument);
 	return more;

@@ -119,5 +119,8 @@ VD_MUST int vd_store_usage_expire(struct vd_store *store, int64_t before_day);
 
 /* --- files --- */
 
+/* Cloud-to-device messages that wait. */
+VD_MUST int vd_store_messages_waiting(struct vd_store *store, int64_t *ret_count);
+
 /* Bytes of the database's pages, and of those among them that are free. */
 VD_MUST int vd_store_size(struct vd_store *store, int64_t *ret_bytes, int64_t *ret_free_bytes);

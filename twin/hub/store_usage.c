@@ -14,6 +14,7 @@ static const char each_sql[] =
 	"SELECT day, device_id, messages, bytes FROM usage WHERE day BETWEEN ?1 AND ?2"
 	" AND (?3 IS NULL OR device_id = ?3) ORDER BY day, device_id LIMIT ?4";
 static const char expire_sql[] = "DELETE FROM usage WHERE day < ?";
+static const char messages_sql[] = "SELECT count(*) FROM messages";
 static const char size_sql[] =
 	"SELECT p.page_count * s.page_size, f.freelist_count * s.page_size"
 	" FROM pragma_page_count p, pragma_page_size s, pragma_freelist_count f";
@@ -52,6 +53,18 @@ int vd_store_usage_expire(struct vd_store *s, int64_t before_day)
 	int r = vd_sql_run(s, vd_sql(s, expire_sql, "i", before_day));
 
 	return r == 0 ? vd_sql_changes(s) : r == VD_STORE_NONE ? 0 : r;
+}
+
+int vd_store_messages_waiting(struct vd_store *s, int64_t *ret_count)
+{
+	sqlite3_stmt *q = vd_sql(s, messages_sql, "");
+	int r = vd_sql_step(s, q);
+
+	if (r <= 0)
+		return r < 0 ? r : -EIO;
+	*ret_count = sqlite3_column_int64(q, 0);
+	vd_sql_done(q);
+	return 0;
 }
 
 int vd_store_size(struct vd_store *s, int64_t *ret_bytes, int64_t *ret_free_bytes)

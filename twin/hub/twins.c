@@ -12,6 +12,7 @@
 #include "twin/hub/etag.h"
 #include "twin/hub/refusal.h"
 #include "twin/hub/store_configurations.h"
+#include "twin/hub/store_trust.h"
 
 struct vd_twins {
 	struct vd_store *store;
@@ -279,6 +280,27 @@ static int change_desired(struct change *change, struct vd_fault *fault)
 	return r;
 }
 
+/* The document itself stands in the history, by its version. */
+static int note_change(struct vd_twins *t, const struct vd_name *name, const struct change *change)
+{
+	const struct vd_twin_update *update = change->update;
+	VD_CLEANUP(vd_json_free) cJSON *details = cJSON_CreateObject();
+	double version = (double)vd_section_version(change->twin.desired);
+	char id[VD_ID_BYTES];
+	const struct vd_audit_entry entry = {
+		.time_ms = update->now_ms,
+		.action = update->is_replace ? "replaceTwin" : "updateTwin",
+		.target = vd_name_text(name, id),
+		.details = details,
+	};
+
+	if (!details || !vd_json_add_string(details, "author", update->author) ||
+	    (change->desired && !vd_json_add_number(details, "desiredVersion", version)) ||
+	    (change->tags && !vd_json_add_copy(details, "tags", change->tags)))
+		return -ENOMEM;
+	return vd_store_audit_add(t->store, &entry);
+}
+
 static int change_in_transaction(struct vd_twins *t, const struct vd_name *name,
 				 struct change *change, struct vd_fault *fault)
 {
@@ -305,7 +327,7 @@ static int change_in_transaction(struct vd_twins *t, const struct vd_name *name,
 				update->is_replace ? "replace" : "update", update->now_ms);
 	if (r == 0 && update->also)
 		r = update->also(t->store, update->argument);
-	return r;
+	return r == 0 ? note_change(t, name, change) : r;
 }
 
 static cJSON *change_event(const struct change *change, const cJSON *notice)
