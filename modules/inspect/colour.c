@@ -113,13 +113,23 @@ static int nearest(double value, int length)
 	return whole < 0 ? 0 : whole >= length ? length - 1 : (int)whole;
 }
 
+/* Linear light in whole numbers, so that sums are exact whatever their order. */
+enum { LIGHT_ONE = 1 << 24 };
+
 struct light {
-	double table[256];
-	double r, g, b;
+	uint32_t table[256];
+	uint64_t r, g, b;
 };
 
-static void add_row(const struct vd_image *image, const struct vd_pose *pose, struct vd_rect where,
-		    int y, struct light *light)
+static void add_pixel(struct light *light, const uint8_t *pixel)
+{
+	light->r += light->table[pixel[0]];
+	light->g += light->table[pixel[1]];
+	light->b += light->table[pixel[2]];
+}
+
+static void add_turned_row(const struct vd_image *image, const struct vd_pose *pose,
+			   struct vd_rect where, int y, struct light *light)
 {
 	double from_x, from_y, to_x, to_y;
 
@@ -127,21 +137,29 @@ static void add_row(const struct vd_image *image, const struct vd_pose *pose, st
 	vd_pose_map(pose, where.x + where.width, where.y + y, &to_x, &to_y);
 	for (int x = 0; x < where.width; x++) {
 		const double share = (double)x / where.width;
-		const double at_x = from_x + share * (to_x - from_x);
-		const double at_y = from_y + share * (to_y - from_y);
-		const uint8_t *pixel = vd_image_row(image, nearest(at_y, image->height)) +
-				       (ptrdiff_t)3 * nearest(at_x, image->width);
+		const int at_x = nearest(from_x + share * (to_x - from_x), image->width);
+		const int at_y = nearest(from_y + share * (to_y - from_y), image->height);
 
-		light->r += light->table[pixel[0]];
-		light->g += light->table[pixel[1]];
-		light->b += light->table[pixel[2]];
+		add_pixel(light, vd_image_row(image, at_y) + (ptrdiff_t)3 * at_x);
 	}
+}
+
+static void add_row(const struct vd_image *image, const struct vd_pose *pose, struct vd_rect where,
+		    int y, struct light *light)
+{
+	const int left = where.x + (int)lrint(pose->dx);
+	const uint8_t *row = vd_image_row(image, nearest(where.y + y + pose->dy, image->height));
+
+	for (int x = left; x < left + where.width; x++)
+		add_pixel(light, row + (ptrdiff_t)3 * (x < 0              ? 0
+						       : x < image->width ? x
+									  : image->width - 1));
 }
 
 int vd_colour_measure(const struct vd_image *image, const struct vd_pose *pose,
 		      struct vd_rect where, struct vd_lab *ret_lab)
 {
-	const double n = (double)where.width * where.height;
+	const double n = (double)where.width * where.height * LIGHT_ONE;
 	struct light light = { .r = 0 };
 
 	if (image->channels != VD_RGB || where.width < 1 || where.height < 1)
@@ -149,9 +167,13 @@ int vd_colour_measure(const struct vd_image *image, const struct vd_pose *pose,
 	if (!vd_warp_inside(image, pose, where))
 		return -ERANGE;
 	for (int i = 0; i < 256; i++)
-		light.table[i] = linear(i);
-	for (int y = 0; y < where.height; y++)
-		add_row(image, pose, where, y, &light);
-	*ret_lab = lab_of_linear(light.r / n, light.g / n, light.b / n);
+		light.table[i] = (uint32_t)lrint(linear(i) * LIGHT_ONE);
+	for (int y = 0; y < where.height; y++) {
+		if (pose->angle_deg == 0)
+			add_row(image, pose, where, y, &light);
+		else
+			add_turned_row(image, pose, where, y, &light);
+	}
+	*ret_lab = lab_of_linear((double)light.r / n, (double)light.g / n, (double)light.b / n);
 	return 0;
 }

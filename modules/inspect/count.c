@@ -25,18 +25,19 @@ void vd_count_work_fini(struct vd_count_work *work)
 
 /* ---- thresholds ---- */
 
+/* Four histograms in turn: neighbours of one level do not wait for each other. */
 static void count_levels(const struct vd_image *image, double histogram[static 256])
 {
-	uint32_t counts[256] = { 0 };
+	uint32_t counts[4][256] = { 0 };
 
 	for (int y = 0; y < image->height; y++) {
 		const uint8_t *row = vd_image_row(image, y);
 
 		for (int x = 0; x < image->width; x++)
-			counts[row[x]]++;
+			counts[x & 3][row[x]]++;
 	}
 	for (int i = 0; i < 256; i++)
-		histogram[i] = counts[i];
+		histogram[i] = (double)counts[0][i] + counts[1][i] + counts[2][i] + counts[3][i];
 }
 
 double vd_threshold_otsu(const struct vd_image *image, int *ret_threshold)
@@ -97,31 +98,48 @@ static int clamp(int value, int most)
 	return value < 0 ? 0 : value > most ? most : value;
 }
 
+/* The window around a pixel, cut off at the border. */
+struct window {
+	const struct vd_integral *integral;
+	int half, y0, y1;
+};
+
+static bool mark_local_row(const uint8_t *row, const struct window *window,
+			   const struct vd_count_options *options, uint8_t *by, uint8_t *bits)
+{
+	const int offset = options->polarity == VD_BRIGHT ? options->level : -options->level;
+	const int width = window->integral->width;
+	bool any = false;
+
+	for (int x = 0; x < width; x++) {
+		const int x0 = clamp(x - window->half, width);
+		const int x1 = clamp(x + window->half + 1, width);
+		const int n = (x1 - x0) * (window->y1 - window->y0);
+		const int sum =
+			(int)vd_integral_sum(window->integral, x0, window->y0, x1, window->y1);
+		const int far = (row[x] - offset) * n - sum;
+
+		by[x] = bits[x] = 0;
+		/* Most pixels are settled without a division. */
+		if (options->polarity == VD_BRIGHT ? far > 0 : far < n)
+			any |= mark(row[x], (sum + n / 2) / n + offset, options->polarity, &by[x],
+				    &bits[x]);
+	}
+	return any;
+}
+
 static int mark_local(const struct vd_image *image, const struct vd_count_options *options,
 		      struct vd_count_work *work)
 {
-	const int half = options->window_px / 2;
-	const int offset = options->polarity == VD_BRIGHT ? options->level : -options->level;
+	struct window window = { &work->integral, options->window_px / 2, 0, 0 };
 	int r = vd_integral_measure(&work->integral, image);
 
 	for (int y = 0; r == 0 && y < image->height; y++) {
-		const int y0 = clamp(y - half, image->height);
-		const int y1 = clamp(y + half + 1, image->height);
-		const uint8_t *row = vd_image_row(image, y);
-		uint8_t *by = vd_image_row(&work->excess.excess, y);
-		uint8_t *bits = vd_image_row(&work->excess.bits, y);
-		bool any = false;
-
-		for (int x = 0; x < image->width; x++) {
-			const int x0 = clamp(x - half, image->width);
-			const int x1 = clamp(x + half + 1, image->width);
-			const uint32_t n = (uint32_t)((x1 - x0) * (y1 - y0));
-			const uint32_t sum = vd_integral_sum(&work->integral, x0, y0, x1, y1);
-
-			any |= mark(row[x], (int)((sum + n / 2) / n) + offset, options->polarity,
-				    &by[x], &bits[x]);
-		}
-		work->excess.any[y] = any;
+		window.y0 = clamp(y - window.half, image->height);
+		window.y1 = clamp(y + window.half + 1, image->height);
+		work->excess.any[y] = mark_local_row(vd_image_row(image, y), &window, options,
+						     vd_image_row(&work->excess.excess, y),
+						     vd_image_row(&work->excess.bits, y));
 	}
 	return r;
 }

@@ -34,13 +34,30 @@ static int step_of(const struct vd_stain_options *options)
 	return options->segment_px < 8 ? 1 : options->segment_px / 4;
 }
 
+enum { RECIPROCAL_BITS = 42 };
+
+/* Means of one row of segments. The reciprocal is exact: sums are below 2^24, areas to 2^16. */
+static void measure_row(const struct vd_integral *integral, int side, int step, int y, int n,
+			uint8_t *out)
+{
+	const uint32_t area = (uint32_t)(side * side);
+	const uint64_t reciprocal = ((uint64_t)1 << RECIPROCAL_BITS) / area + 1;
+
+	for (int x = 0; x < n; x++) {
+		const uint64_t sum =
+			vd_integral_sum(integral, x * step, y, x * step + side, y + side) +
+			area / 2;
+
+		out[x] = (uint8_t)(sum * reciprocal >> RECIPROCAL_BITS);
+	}
+}
+
 static int measure_means(const struct vd_image *image, const struct vd_stain_options *options,
 			 struct vd_stain_work *work)
 {
 	const int side = options->segment_px, step = step_of(options);
 	const int columns = (image->width - side) / step + 1;
 	const int rows = (image->height - side) / step + 1;
-	const uint32_t area = (uint32_t)(side * side);
 	int r = vd_integral_measure(&work->integral, image);
 
 	if (r == 0)
@@ -52,11 +69,7 @@ static int measure_means(const struct vd_image *image, const struct vd_stain_opt
 	for (int y = 0; r == 0 && y < rows; y++) {
 		uint8_t *out = vd_image_row(&work->high, y);
 
-		for (int x = 0; x < columns; x++)
-			out[x] = (uint8_t)((vd_integral_sum(&work->integral, x * step, y * step,
-							    x * step + side, y * step + side) +
-					    area / 2) /
-					   area);
+		measure_row(&work->integral, side, step, y * step, columns, out);
 		memcpy(vd_image_row(&work->low, y), out, (size_t)columns);
 	}
 	return r;
