@@ -143,6 +143,19 @@ static bool is_thumbprint(const char *thumbprint, const struct vd_certificate *c
 			       !strcasecmp(thumbprint, certificate->sha256));
 }
 
+/* selfSigned: one of the two; certificateAuthority: any of the CA, or, with thumbprints, these. */
+static bool is_registered(const struct vd_identity *identity,
+			  const struct vd_certificate *certificate)
+{
+	return is_thumbprint(identity->thumbprint[0], certificate) ||
+	       is_thumbprint(identity->thumbprint[1], certificate);
+}
+
+static bool is_pinned(const struct vd_identity *identity)
+{
+	return *identity->thumbprint[0] || *identity->thumbprint[1];
+}
+
 static int check_certificate(const struct vd_identity *identity,
 			     const struct vd_certificate *certificate, struct vd_fault *fault)
 {
@@ -155,10 +168,11 @@ static int check_certificate(const struct vd_identity *identity,
 				      "the certificate is not of our CA, or not valid now");
 		if (strcmp(certificate->common_name, identity->id) != 0)
 			return refuse(fault, 401, "the certificate has another common name");
+		if (is_pinned(identity) && !is_registered(identity, certificate))
+			return refuse(fault, 401, "the certificate was revoked or replaced");
 		return 0;
 	case VD_AUTH_SELF_SIGNED:
-		if (!is_thumbprint(identity->thumbprint[0], certificate) &&
-		    !is_thumbprint(identity->thumbprint[1], certificate))
+		if (!is_registered(identity, certificate))
 			return refuse(fault, 401, "the certificate has another thumbprint");
 		if (!certificate->in_time)
 			return refuse(fault, 401, "the certificate is not valid now");

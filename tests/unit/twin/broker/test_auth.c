@@ -28,6 +28,8 @@ static struct vd_identities *make_table(void)
 		"\"}",
 		"{\"id\":\"nokey\",\"status\":\"enabled\",\"auth\":\"sas\"}",
 		"{\"id\":\"ca\",\"status\":\"enabled\",\"auth\":\"certificateAuthority\"}",
+		"{\"id\":\"pinned\",\"status\":\"enabled\",\"auth\":\"certificateAuthority\","
+		"\"secondaryThumbprint\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
 		"{\"id\":\"self\",\"status\":\"enabled\",\"auth\":\"selfSigned\","
 		"\"primaryThumbprint\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
 		"{\"id\":\"none\",\"status\":\"enabled\",\"auth\":\"none\"}",
@@ -187,6 +189,21 @@ static void certificates_count_by_name_or_thumbprint(void **state)
 	assert_int_equal(certificate_code("self", &late), 401);
 	assert_int_equal(certificate_code("d", &good), 401);
 	assert_int_equal(certificate_code("none", &good), 401);
+}
+
+static void a_certificate_of_the_ca_must_be_one_that_is_registered_if_any_are(void **state)
+{
+	struct vd_certificate good = { .common_name = "pinned",
+				       .sha1 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+				       .chained = true,
+				       .in_time = true };
+	struct vd_certificate revoked = good, unchained = good;
+
+	revoked.sha1[0] = 'b';
+	unchained.chained = false;
+	assert_int_equal(certificate_code("pinned", &good), 0);
+	assert_int_equal(certificate_code("pinned", &revoked), 401);
+	assert_int_equal(certificate_code("pinned", &unchained), 401);
 }
 
 static void fingerprints_change_with_keys_and_status(void **state)
