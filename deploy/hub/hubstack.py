@@ -40,7 +40,8 @@ def fill(template, values):
 class HubStack:
     def __init__(self, state, build, host_name="localhost", address="127.0.0.1",
                  mqtts_port=0, https_port=0, extra_names=(), requests_per_second=200,
-                 twin_requests_per_second=1000, with_hub=True, websocket_port=0):
+                 twin_requests_per_second=1000, with_hub=True, websocket_port=0,
+                 certificate_days=90, metrics_from=()):
         self.state = Path(state).resolve()
         self.build = Path(build).resolve()
         self.host_name, self.address = host_name, address
@@ -50,6 +51,8 @@ class HubStack:
         self.websocket_port = websocket_port or free_port()  # between front and broker, loopback
         self.requests_per_second = requests_per_second
         self.twin_requests_per_second = twin_requests_per_second
+        self.certificate_days = certificate_days
+        self.metrics_from = list(metrics_from)
         self.parts = PARTS if with_hub else ("broker",)
         self.children = {}
         self.ca = self.state / "ca"
@@ -83,7 +86,10 @@ class HubStack:
         self.hub_config.write_text(json.dumps({
             "hostName": self.host_name, "stateFolder": str(self.hub_folder),
             "socket": str(self.hub_socket), "brokerSocket": str(self.broker_socket),
-            "spoolFolder": str(self.spool), "identitiesFile": str(self.identities)}, indent=2))
+            "spoolFolder": str(self.spool), "identitiesFile": str(self.identities),
+            "enrolment": {"caFile": str(self.ca / "ca.pem"),
+                          "caKeyFile": str(self.ca / "ca.key"),
+                          "certificateDays": self.certificate_days}}, indent=2))
 
     def names(self):
         """All that this hub answers to, each once, its own name first."""
@@ -103,6 +109,7 @@ class HubStack:
             "TWIN_REQUESTS_PER_SECOND": self.twin_requests_per_second,
             "REQUESTS_PER_SECOND": self.requests_per_second,
             "REQUESTS_BURST": 2 * self.requests_per_second,
+            "METRICS_ACCESS": " ".join(f"allow {address};" for address in self.metrics_from),
         }
 
     def make_ca(self, *arguments):
