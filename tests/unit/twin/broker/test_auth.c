@@ -228,4 +228,5 @@ VD_TEST_MAIN(cmocka_unit_test(either_key_lets_a_device_in),
 	     cmocka_unit_test(a_policy_needs_the_right_to_connect_devices),
 	     cmocka_unit_test(the_username_names_hub_and_client),
 	     cmocka_unit_test(certificates_count_by_name_or_thumbprint),
+	     cmocka_unit_test(a_certificate_of_the_ca_must_be_one_that_is_registered_if_any_are),
 	     cmocka_unit_test(fingerprints_change_with_keys_and_status))
