@@ -18,6 +18,7 @@ struct vd_api {
 	struct vd_twins *twins;
 	struct vd_methods *methods;
 	struct vd_configurations *configurations;
+	struct vd_jobs *jobs;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_enrol *enrol; /* NULL: this hub has no CA */
@@ -61,6 +62,10 @@ int vd_api_configuration_get(struct vd_api *, struct vd_call *, int64_t, struct 
 int vd_api_configuration_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_configuration_delete(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_content_apply(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_job_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_job_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_job_cancel(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_jobs_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_method_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_statistics(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);

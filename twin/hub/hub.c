@@ -20,6 +20,7 @@
 #include "twin/hub/events.h"
 #include "twin/hub/http.h"
 #include "twin/hub/ingest.h"
+#include "twin/hub/jobs.h"
 #include "twin/hub/link.h"
 #include "twin/hub/methods.h"
 #include "twin/hub/metrics.h"
@@ -41,6 +42,7 @@ struct vd_hub {
 	struct vd_twins *twins;
 	struct vd_methods *methods;
 	struct vd_configurations *configurations;
+	struct vd_jobs *jobs;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_dialect *dialect;
@@ -243,6 +245,8 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 	if (r == 0)
 		r = vd_methods_new(hub->loop, send_method, hub, &hub->methods);
 	if (r == 0)
+		r = vd_jobs_new(hub->loop, hub->store, hub->twins, hub->methods, &hub->jobs);
+	if (r == 0)
 		r = vd_events_new(hub->loop, hub->store, &hub->events);
 	if (r == 0)
 		r = vd_c2d_new(hub->store, hub->events, &messages, hand_message, hub, &hub->c2d);
@@ -301,6 +305,7 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 		.enrol = hub->enrol,
 		.measure = measure,
 		.configurations = hub->configurations,
+		.jobs = hub->jobs,
 		.health = health,
 		.argument = hub,
 	};
@@ -341,6 +346,7 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 	if (hub) {
 		hub->chores = vd_source_free(hub->chores);
 		hub->methods = vd_methods_free(hub->methods);
+		hub->jobs = vd_jobs_free(hub->jobs);
 		hub->events = vd_events_free(hub->events);
 		hub->http = vd_http_free(hub->http);
 		hub->link = vd_link_free(hub->link);
