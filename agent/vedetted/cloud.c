@@ -40,8 +40,7 @@ static void on_up(void *argument, bool session_present)
 {
 	struct vd_agent *a = argument;
 
-	vd_log(VD_NOTICE, "link.up", "host=%s session=%s", a->config.host,
-	       session_present ? "kept" : "new");
+	(void)session_present; /* whatever passed meanwhile, the GET tells */
 	a->is_twin_fresh = false;
 	get_twin(a);
 	vd_agent_pump(a);
@@ -51,7 +50,7 @@ static void on_down(void *argument, const char *reason)
 {
 	struct vd_agent *a = argument;
 
-	vd_log(VD_WARN, "link.down", "host=%s reason=%s", a->config.host, reason);
+	(void)reason; /* the link has logged it */
 	a->is_twin_fresh = false;
 	vd_reported_forget(a->reported);
 	vd_outbox_return_all(a->store);
