@@ -6,49 +6,16 @@
 #include "modules/inspect/code.h"
 
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/attr.h"
-#include "base/buf.h"
 #include "modules/inspect/warp.h"
+#include "tests/unit/modules/inspect/qr.h"
 #include "tests/unit/modules/inspect/scene.h"
 #include "vd_test.h"
 
-extern char **environ;
-
 /* ---- making codes ---- */
-
-/* What a program prints; false: it is not there or fails. */
-static bool run(char *const argv[], struct vd_buf *out)
-{
-	posix_spawn_file_actions_t actions;
-	int ends[2], status;
-	char bytes[4096];
-	ssize_t n;
-	pid_t pid;
-	int r;
-
-	if (pipe(ends) < 0)
-		abort();
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-	(void)posix_spawn_file_actions_addclose(&actions, ends[0]);
-	r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	(void)close(ends[1]);
-	while (r == 0 && (n = read(ends[0], bytes, sizeof bytes)) > 0) {
-		if (vd_buf_append(out, bytes, (size_t)n) < 0)
-			abort();
-	}
-	(void)close(ends[0]);
-	return r == 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-	       WEXITSTATUS(status) == 0;
-}
 
 static uint32_t word(const struct vd_buf *bytes, size_t at)
 {
@@ -98,41 +65,11 @@ static bool make(const char *type, const char *text, struct vd_image *out)
 			       NULL };
 	VD_CLEANUP(vd_buf_fini) struct vd_buf bmp = { 0 };
 
-	if (!run(argv, &bmp)) {
+	if (!program_run(argv, &bmp)) {
 		print_message("zint is not installed: skipped\n");
 		return false;
 	}
 	read_bmp(&bmp, out);
-	return true;
-}
-
-/* qrencode prints two signs a module. */
-static bool make_qr(const char *text, int scale, struct vd_image *out)
-{
-	char *const argv[] = {
-		(char *)"qrencode", (char *)"-t", (char *)"ASCII", (char *)"-o", (char *)"-",
-		(char *)text,       NULL
-	};
-	VD_CLEANUP(vd_buf_fini) struct vd_buf lines = { 0 };
-	size_t wide;
-	int side;
-
-	if (!run(argv, &lines)) {
-		print_message("qrencode is not installed: skipped\n");
-		return false;
-	}
-	wide = (size_t)((const char *)memchr(lines.data, '\n', lines.len) - lines.data);
-	side = (int)wide / 2;
-	if (vd_image_shape(out, side * scale, side * scale, VD_GREY) < 0)
-		abort();
-	for (int y = 0; y < side * scale; y++) {
-		for (int x = 0; x < side * scale; x++) {
-			const size_t at =
-				(size_t)(y / scale) * (wide + 1) + (size_t)(x / scale) * 2;
-
-			vd_image_row(out, y)[x] = lines.data[at] == '#' ? 30 : 220;
-		}
-	}
 	return true;
 }
 
@@ -230,7 +167,7 @@ static void what_qrencode_draws_is_read_turned_and_noisy(void **state)
 	VD_CLEANUP(vd_image_fini) struct vd_image code = { 0 }, seen = { 0 };
 
 	assert_int_equal(vd_code_reader_new(&reader), 0);
-	if (!is_installed(reader) || !make_qr("LOT004711", 5, &code))
+	if (!is_installed(reader) || !qr_make("LOT004711", 5, &code))
 		skip();
 	for (int angle = 0; angle < 360; angle += 40) {
 		photograph(&code, angle, 10, &seen);
@@ -268,7 +205,7 @@ static void kinds_that_are_not_asked_for_are_not_read(void **state)
 
 	assert_non_null(codes);
 	assert_int_equal(vd_code_reader_new(&reader), 0);
-	if (!is_installed(reader) || !make_qr("x", 4, &code))
+	if (!is_installed(reader) || !qr_make("x", 4, &code))
 		skip();
 	assert_int_equal(vd_code_read(reader, &code, VD_CODE_128 | VD_CODE_EAN13, 50, codes), 0);
 	assert_int_equal(codes->count, 0);

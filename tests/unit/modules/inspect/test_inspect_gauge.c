@@ -14,6 +14,7 @@
 #include "modules/inspect/inspector.h"
 #include "tests/unit/modules/inspect/label.h"
 #include "tests/unit/modules/inspect/near.h"
+#include "tests/unit/modules/inspect/qr.h"
 
 extern const char vd_inspect_schema_json[];
 extern const size_t vd_inspect_schema_json_len;
@@ -314,6 +315,48 @@ static void a_template_that_is_gone_is_no_decision(void **state)
 	end(&f);
 }
 
+/* A frame with a code in its middle, as a grey camera sends it. */
+static const char *run_code(struct fixture *f, const struct vd_image *code)
+{
+	struct vd_item *item = NULL;
+	struct vd_shot *shot;
+
+	assert_int_equal(vd_item_new(f->set, vd_clock_mono_us(), &item), 0);
+	shot = &item->shots[0];
+	shot->width = shot->stride = LABEL_WIDTH;
+	shot->height = LABEL_HEIGHT;
+	for (int i = 0; i < LABEL_WIDTH * LABEL_HEIGHT; i++) {
+		const int x = i % LABEL_WIDTH - 60, y = i / LABEL_WIDTH - 50;
+		const bool is_code = x >= 0 && y >= 0 && x < code->width && y < code->height;
+		const uint8_t value = is_code ? vd_image_row(code, y)[x] : 220;
+
+		assert_int_equal(vd_buf_append(&shot->bytes, &value, 1), 0);
+	}
+	return run_shot(f, item);
+}
+
+static void a_code_is_ok_only_if_it_is_the_expected_one(void **state)
+{
+	VD_CLEANUP(vd_image_fini) struct vd_image code = { 0 }, other = { 0 };
+	struct fixture f;
+
+	if (!qr_make("LOT004711", 4, &code) || !qr_make("LOT4711", 4, &other))
+		skip();
+	begin(&f, "\"id\":{\"camera\":\"top\",\"tool\":\"code\",\"kinds\":[\"qr\",\"code128\"],"
+		  "\"roi\":[40,30,240,200],\"pattern\":\"LOT[0-9]{6}\"}");
+	if (strcmp(run_code(&f, &code), "NO_DECISION") == 0)
+		check_text(&f, "id", "no_reader"); /* libzbar is not installed */
+	else
+		assert_string_equal(vd_json_string(step(&f, "id"), "code", ""), "LOT004711");
+	if (strcmp(verdict(&f, "id"), "OK") == 0) {
+		assert_string_equal(run_code(&f, &other), "NG");
+		check_text(&f, "id", "read \"LOT4711\"");
+		assert_string_equal(run(&f, &label_good), "NO_DECISION");
+		check_text(&f, "id", "not_read");
+	}
+	end(&f);
+}
+
 static void a_code_that_is_not_there_is_no_decision(void **state)
 {
 	struct fixture f;
@@ -411,6 +454,7 @@ VD_TEST_MAIN(cmocka_unit_test(a_good_part_passes_every_tool_with_its_measures),
 	     cmocka_unit_test(a_frame_without_colours_is_no_decision),
 	     cmocka_unit_test(a_part_out_of_view_is_no_decision),
 	     cmocka_unit_test(a_template_that_is_gone_is_no_decision),
+	     cmocka_unit_test(a_code_is_ok_only_if_it_is_the_expected_one),
 	     cmocka_unit_test(a_code_that_is_not_there_is_no_decision),
 	     cmocka_unit_test(what_could_never_decide_is_refused_with_its_place),
 	     cmocka_unit_test(a_tool_that_gauges_needs_no_model_and_changes_none))
