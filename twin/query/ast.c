@@ -35,6 +35,7 @@ struct vd_query *vd_query_free(struct vd_query *query)
 	free(query->where_paths);
 	free(query->where_path_of);
 	free(query->hints);
+	free(query->hint_values);
 	free(query->arena);
 	free(query);
 	return NULL;

@@ -91,6 +91,8 @@ struct vd_query {
 	size_t where_path_count;
 	struct vd_query_hint *hints;
 	size_t hint_count;
+	struct vd_query_value *hint_values; /* of all hints */
+	size_t hint_value_count;
 };
 
 /* An empty query with room for the texts of `len` bytes of source. -ENOMEM. */

@@ -86,12 +86,13 @@ bool vd_query_is_touched_by(const struct vd_query *query, const cJSON *patch);
 /*
  * What every matching twin satisfies, so that a store can use an index instead of reading them
  * all: a table twin_values(path, type, value, id), filled from vd_values_each (twin/query/values.h)
- * with the same spelling of paths. One hint stands for one operand of the outermost AND: either one
- * of `values` (sorted, distinct), or, if there are none, the range from low to high, all of one
- * type. The store takes any one of them, the most selective by its own statistics, and asks
- * vd_query_matches about what it finds: a hint never decides, it only leaves out. A hint with
- * `is_never` says that nothing can match. Paths below $metadata have no hints, nor has
- * IS_DEFINED, since objects are not in the index; so no hint means: look at all.
+ * with the same spelling of paths. One hint stands for one operand of the outermost AND: the path
+ * leads either to one of `values` (sorted, distinct, of any types), or, if there are none, into the
+ * range from low to high, both of one type and the value, too. The store takes any one hint, the
+ * most selective by its own statistics, and asks vd_query_matches about what it finds: a hint never
+ * decides, it only leaves out. A hint with `is_never` says that nothing can match. Paths below
+ * $metadata have no hints, nor has IS_DEFINED, since objects are not in the index; so no hint
+ * means: look at all.
  */
 struct vd_query_hint {
 	const char *path;

@@ -75,6 +75,18 @@ static void every_operand_of_the_outermost_and_may_give_a_hint(void **state)
 	hints("tags.[[a b]].c = 1", "tags.[[a b]].c=1");
 }
 
+static void an_or_of_equalities_of_one_path_is_one_hint(void **state)
+{
+	hints("tags.a = 'y' OR tags.a = 'x' OR tags.a = 'y'", "tags.a='x'|'y'");
+	hints("tags.b = 1 AND (deviceId = 'd2' OR deviceId IN ['d1', 'd3'])",
+	      "tags.b=1; deviceId='d1'|'d2'|'d3'");
+	hints("tags.a OR (tags.a = null OR 'x' = tags.a)", "tags.a=null|true|'x'");
+	hints("tags.a = undefined OR tags.a = 1", "tags.a=1");
+	hints("tags.a = 1 OR tags.a > 2", "");
+	hints("tags.a = 1 OR tags.a = 2 AND tags.b = 3", "");
+	hints("tags.a = 1 OR tags.a = tags.b", "");
+}
+
 static void ranges_of_one_path_are_cut_with_each_other(void **state)
 {
 	hints("tags.a > 1", "tags.a (1,)");
@@ -247,6 +259,7 @@ static void the_index_has_every_scalar_but_those_of_arrays_and_metadata(void **s
 }
 
 VD_TEST_MAIN(cmocka_unit_test(every_operand_of_the_outermost_and_may_give_a_hint),
+	     cmocka_unit_test(an_or_of_equalities_of_one_path_is_one_hint),
 	     cmocka_unit_test(ranges_of_one_path_are_cut_with_each_other),
 	     cmocka_unit_test(what_can_never_be_true_says_so),
 	     cmocka_unit_test(what_does_not_bind_a_path_gives_none),
