@@ -30,6 +30,9 @@ struct vd_ctl {
 	const char *thumbprint[2];
 	const char *section; /* "desired", "reported" or "tags" */
 	bool is_replace, is_follow, is_all, is_disabled, is_credentials;
+	const char *tags, *expires, *serial, *reason, *actor, *action, *anchor;
+	bool is_any;
+	int days;                                        /* -1: not given */
 	int limit, wait_s, timeout_s, connect_timeout_s; /* -1: not given */
 };
 
@@ -46,4 +49,13 @@ int vd_cmd_twin_diff(struct vd_ctl *ctl);
 int vd_cmd_twin_history(struct vd_ctl *ctl);
 int vd_cmd_verdicts(struct vd_ctl *ctl);
 int vd_cmd_events(struct vd_ctl *ctl);
+int vd_cmd_enrolment_create(struct vd_ctl *ctl);
+int vd_cmd_enrolment_list(struct vd_ctl *ctl);
+int vd_cmd_enrolment_delete(struct vd_ctl *ctl);
+int vd_cmd_certificate_list(struct vd_ctl *ctl);
+int vd_cmd_certificate_revoke(struct vd_ctl *ctl);
+int vd_cmd_audit_list(struct vd_ctl *ctl);
+int vd_cmd_audit_verify(struct vd_ctl *ctl);
+int vd_cmd_stats(struct vd_ctl *ctl);
+int vd_cmd_usage(struct vd_ctl *ctl);
 int vd_cmd_method_invoke(struct vd_ctl *ctl);

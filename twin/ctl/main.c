@@ -35,6 +35,18 @@ static const struct command {
 	{ "events", NULL, 0, 0, vd_cmd_events, "[--device ID] [--follow]" },
 	{ "method", "invoke", 2, 2, vd_cmd_method_invoke,
 	  "DEVICE METHOD [--payload JSON] [--timeout S]" },
+	{ "enrolment", "create", 0, 0, vd_cmd_enrolment_create,
+	  "--device ID | --any [--expires TIME] [--tags JSON]" },
+	{ "enrolment", "list", 0, 0, vd_cmd_enrolment_list, "" },
+	{ "enrolment", "delete", 1, 1, vd_cmd_enrolment_delete, "TOKENID" },
+	{ "certificate", "list", 0, 0, vd_cmd_certificate_list, "[--device ID]" },
+	{ "certificate", "revoke", 1, 1, vd_cmd_certificate_revoke,
+	  "DEVICE --serial HEX | --all [--reason TEXT]" },
+	{ "audit", "list", 0, 0, vd_cmd_audit_list,
+	  "[--device ID] [--actor A] [--action A] [--limit N]" },
+	{ "audit", "verify", 0, 0, vd_cmd_audit_verify, "[--anchor ID:HASH]" },
+	{ "stats", NULL, 0, 0, vd_cmd_stats, "[--device ID]" },
+	{ "usage", NULL, 0, 0, vd_cmd_usage, "[--device ID] [--days N]" },
 };
 
 static void print_usage(FILE *out)
@@ -83,6 +95,15 @@ static const struct option_row {
 	{ "all", FLAG, offsetof(struct parsed, ctl.is_all) },
 	{ "disabled", FLAG, offsetof(struct parsed, ctl.is_disabled) },
 	{ "credentials", FLAG, offsetof(struct parsed, ctl.is_credentials) },
+	{ "tags", TEXT, offsetof(struct parsed, ctl.tags) },
+	{ "expires", TEXT, offsetof(struct parsed, ctl.expires) },
+	{ "serial", TEXT, offsetof(struct parsed, ctl.serial) },
+	{ "reason", TEXT, offsetof(struct parsed, ctl.reason) },
+	{ "actor", TEXT, offsetof(struct parsed, ctl.actor) },
+	{ "action", TEXT, offsetof(struct parsed, ctl.action) },
+	{ "anchor", TEXT, offsetof(struct parsed, ctl.anchor) },
+	{ "any", FLAG, offsetof(struct parsed, ctl.is_any) },
+	{ "days", NUMBER, offsetof(struct parsed, ctl.days) },
 	{ "limit", NUMBER, offsetof(struct parsed, ctl.limit) },
 	{ "wait", NUMBER, offsetof(struct parsed, ctl.wait_s) },
 	{ "timeout", NUMBER, offsetof(struct parsed, ctl.timeout_s) },
@@ -214,7 +235,11 @@ static int find_and_run(struct parsed *parsed, char **words, int count)
 int main(int argc, char **argv)
 {
 	struct parsed parsed = {
-		.ctl = { .limit = -1, .wait_s = -1, .timeout_s = -1, .connect_timeout_s = -1 },
+		.ctl = { .days = -1,
+			 .limit = -1,
+			 .wait_s = -1,
+			 .timeout_s = -1,
+			 .connect_timeout_s = -1 },
 	};
 	int r = read_options(argc, argv, &parsed);
 
