@@ -17,16 +17,65 @@ int vd_sha256(const void *data, size_t len, uint8_t digest[static VD_SHA256_BYTE
 	return EVP_Digest(data, len, digest, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
 }
 
+static void write_hex(const uint8_t digest[static VD_SHA256_BYTES],
+		      char text[static VD_SHA256_TEXT])
+{
+	for (size_t i = 0; i < VD_SHA256_BYTES; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
+}
+
 int vd_sha256_text(const void *data, size_t len, char text[static VD_SHA256_TEXT])
 {
 	uint8_t digest[VD_SHA256_BYTES];
 	int r = vd_sha256(data, len, digest);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < sizeof digest; i++)
-		(void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
+	if (r == 0)
+		write_hex(digest, text);
+	return r;
+}
+
+struct vd_sha256_state {
+	EVP_MD_CTX *context;
+};
+
+int vd_sha256_begin(struct vd_sha256_state **ret_state)
+{
+	struct vd_sha256_state *state = calloc(1, sizeof *state);
+
+	if (state)
+		state->context = EVP_MD_CTX_new();
+	if (!state || !state->context ||
+	    EVP_DigestInit_ex(state->context, EVP_sha256(), NULL) != 1) {
+		(void)vd_sha256_free(state);
+		return -ENOMEM;
+	}
+	*ret_state = state;
 	return 0;
+}
+
+int vd_sha256_add(struct vd_sha256_state *state, const void *data, size_t len)
+{
+	return EVP_DigestUpdate(state->context, data, len) == 1 ? 0 : -EIO;
+}
+
+int vd_sha256_end(struct vd_sha256_state **state, char text[static VD_SHA256_TEXT])
+{
+	uint8_t digest[VD_SHA256_BYTES];
+	int r = EVP_DigestFinal_ex((*state)->context, digest, NULL) == 1 ? 0 : -EIO;
+
+	*state = vd_sha256_free(*state);
+	if (r == 0)
+		write_hex(digest, text);
+	return r;
+}
+
+struct vd_sha256_state *vd_sha256_free(struct vd_sha256_state *state)
+{
+	if (state) {
+		EVP_MD_CTX_free(state->context);
+		free(state);
+	}
+	return NULL;
 }
 
 int vd_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,

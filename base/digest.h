@@ -14,6 +14,13 @@ VD_MUST int vd_sha256(const void *data, size_t len, uint8_t digest[static VD_SHA
 /* Lower-case hexadecimal, NUL-terminated. */
 VD_MUST int vd_sha256_text(const void *data, size_t len, char text[static VD_SHA256_TEXT]);
 
+/* The same of what comes in portions. vd_sha256_end frees state and sets it to NULL. */
+struct vd_sha256_state;
+VD_MUST int vd_sha256_begin(struct vd_sha256_state **ret_state);
+VD_MUST int vd_sha256_add(struct vd_sha256_state *state, const void *data, size_t len);
+VD_MUST int vd_sha256_end(struct vd_sha256_state **state, char text[static VD_SHA256_TEXT]);
+struct vd_sha256_state *vd_sha256_free(struct vd_sha256_state *state);
+
 VD_MUST int vd_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
 			   uint8_t mac[static VD_SHA256_BYTES]);
 

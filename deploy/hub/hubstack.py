@@ -63,6 +63,7 @@ class HubStack:
         self.hub_folder = self.state / "hub"
         self.hub_socket = self.hub_folder / "hub.sock"
         self.hub_config = self.hub_folder / "hub.json"
+        self.image_folder = self.hub_folder / "images"
         self.front_folder = self.state / "front"
         self.logs = self.state / "log"
 
@@ -71,7 +72,8 @@ class HubStack:
     def prepare(self):
         if len(str(self.broker_socket)) > 100:
             raise Failed(f"{self.state}: too long a path for a Unix socket; choose a shorter one")
-        for folder in (self.ca, self.broker_folder, self.hub_folder, self.front_folder, self.logs):
+        for folder in (self.ca, self.broker_folder, self.hub_folder, self.image_folder,
+                       self.front_folder, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
         self.make_ca("init")
@@ -87,6 +89,7 @@ class HubStack:
             "hostName": self.host_name, "stateFolder": str(self.hub_folder),
             "socket": str(self.hub_socket), "brokerSocket": str(self.broker_socket),
             "spoolFolder": str(self.spool), "identitiesFile": str(self.identities),
+            "imageFolder": str(self.image_folder),
             "enrolment": {"caFile": str(self.ca / "ca.pem"),
                           "caKeyFile": str(self.ca / "ca.key"),
                           "certificateDays": self.certificate_days}}, indent=2))
@@ -106,6 +109,7 @@ class HubStack:
             "MQTTS_PORT": self.mqtts_port, "HTTPS_PORT": self.https_port,
             "WEBSOCKET_PORT": self.websocket_port,
             "LISTEN_ADDRESS": self.address, "MAX_BODY": "4m",
+            "MAX_UPLOAD": "64m", "IMAGE_FOLDER": self.image_folder,
             "TWIN_REQUESTS_PER_SECOND": self.twin_requests_per_second,
             "REQUESTS_PER_SECOND": self.requests_per_second,
             "REQUESTS_BURST": 2 * self.requests_per_second,

@@ -3,6 +3,7 @@
 """What Azure's device SDK does on port 443 only: MQTT over WebSocket and file upload; and
 cloud-to-device messages on both transports. In a network of its own."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -75,6 +76,9 @@ class WebSocket(Private):
         self.assertEqual((status, answer["payload"]), (200, {"got": {"x": 1}}))
         device.tell("close")
         device.wait("closed")
+        self.until_gone()
+
+    def until_gone(self):
         end = time.monotonic() + 10
         while self.cloud.must("GET", f"/devices/{self.id}")["connectionState"] == "Connected":
             self.assertLess(time.monotonic(), end)
@@ -90,7 +94,7 @@ class WebSocket(Private):
         body = self.cloud.must("GET", f"/devices/{self.id}")
         body["status"] = "disabled"
         self.cloud.must("PUT", f"/devices/{self.id}", body, headers={"If-Match": "*"})
-        device.wait("disconnect")
+        self.until_gone()
 
     def test_nothing_is_open_beyond_loopback(self):
         lines = subprocess.run(["ss", "-Hltn"], stdout=subprocess.PIPE, text=True,
@@ -134,6 +138,20 @@ class Messages(Private):
         self.assertEqual([device.wait("message")["text"] for _ in range(5)],
                          [f"m{i}" for i in range(5)])
         self.waiting(0)
+
+
+class FileUpload(Private):
+    def test_the_sdks_upload_in_blocks_is_stored_by_digest(self):
+        device = self.device()
+        device.wait("ready")
+        size = 9 * 1024 * 1024 + 7
+        device.tell(f"upload shots/cam-1.jpg {size}")
+        self.assertEqual(device.wait("uploaded"), "shots/cam-1.jpg")
+        wanted = (b"vedette" * (size // 7 + 1))[:size]
+        image, = self.cloud.must("GET", f"/images?deviceId={self.id}")
+        self.assertEqual((image["sha256"], image["bytes"], image["blobName"]),
+                         (hashlib.sha256(wanted).hexdigest(), size, "shots/cam-1.jpg"))
+        self.assertEqual(self.cloud.must("GET", f"/images/{image['sha256']}"), wanted)
 
 
 if __name__ == "__main__":

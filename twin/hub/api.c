@@ -66,6 +66,15 @@ static const struct {
 	{ VD_VERB_PUT, "devices/*", WRITE, vd_api_device_put },
 	{ VD_VERB_DELETE, "devices/*", WRITE, vd_api_device_delete },
 	{ VD_VERB_POST, "devices/*/messages/deviceBound", SERVICE, vd_api_message_post },
+	/* A device's token or a signed address: they judge themselves. */
+	{ VD_VERB_POST, "devices/*/files", 0, vd_api_file_offer },
+	{ VD_VERB_POST, "devices/*/files/notifications", 0, vd_api_file_notify },
+	{ VD_VERB_POST, "devices/*/files/notifications/*", 0, vd_api_file_notify },
+	{ VD_VERB_GET, "device-files/**", 0, vd_api_file_check },
+	{ VD_VERB_PUT, "device-files/**", 0, vd_api_file_put },
+	{ VD_VERB_GET, "images", SERVICE, vd_api_images_list },
+	{ VD_VERB_GET, "images/*", 0, vd_api_image_get },
+	{ VD_VERB_POST, "images/*/link", SERVICE, vd_api_image_link },
 	{ VD_VERB_DELETE, "devices/*/commands", SERVICE, vd_api_messages_purge },
 	{ VD_VERB_GET, "devices/*/modules", READ, vd_api_modules_list },
 	{ VD_VERB_GET, "devices/*/modules/*", READ, vd_api_device_get },
@@ -96,6 +105,8 @@ static bool path_fits(const char *pattern, const struct vd_call *call)
 		size_t len = strcspn(pattern, "/");
 		bool is_any = len == 1 && pattern[0] == '*';
 
+		if (strcmp(pattern, "**") == 0)
+			return true;
 		if (len == 0 || (!is_any && (strlen(call->segments[i]) != len ||
 					     strncmp(call->segments[i], pattern, len) != 0)))
 			return false;

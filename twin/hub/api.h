@@ -21,6 +21,7 @@ struct vd_api {
 	struct vd_jobs *jobs;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
+	struct vd_images *images;
 	struct vd_enrol *enrol; /* NULL: this hub has no CA */
 	void (*measure)(struct vd_metrics_view *view, void *argument); /* NULL in tests */
 	cJSON *(*health)(void *argument); /* the body of GET /health; NULL: no memory */
@@ -81,6 +82,13 @@ int vd_api_certificates_list(struct vd_api *, struct vd_call *, int64_t, struct 
 int vd_api_certificate_revoke(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_audit_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_usage_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_file_offer(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_file_notify(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_file_check(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_file_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_images_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_image_link(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_image_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_events_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 
 /* The identity that the path names: segments 1 and, after "modules", 3. VD_REFUSED_ARGUMENT. */

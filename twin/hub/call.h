@@ -28,6 +28,8 @@ struct vd_reply {
 	const char *error_name; /* NULL, or Azure's name for the header */
 	const char *item_type;  /* x-ms-item-type; NULL: none */
 	char *continuation;     /* x-ms-continuation, owned; NULL: the last page */
+	char file[80];          /* X-Accel-Redirect: what the front sends instead; "" none */
+	char content_type[65];  /* of that file */
 	char *text;             /* instead of body, owned, of text_type; NULL: none */
 	const char *text_type;
 };
@@ -38,6 +40,8 @@ struct vd_call {
 	enum vd_verb verb;
 	const char *authorization, *if_match, *last_event_id; /* headers; NULL: absent */
 	const char *max_item_count, *continuation;            /* x-ms-… */
+	const char *content_type; /* x-ms-blob-content-type, or Content-Type */
+	const char *body_file;    /* where the front has put the body; NULL */
 	const char *client_certificate; /* PEM, percent-encoded: from the front, which checked the key */
 	const char *body;
 	size_t body_len;

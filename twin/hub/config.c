@@ -32,6 +32,10 @@ static void fill_in(struct vd_config *config, cJSON *json)
 	config->ca_key_file = vd_json_string(vd_json_get(json, "enrolment"), "caKeyFile", NULL);
 	config->certificate_days =
 		(int)vd_json_int(vd_json_get(json, "enrolment"), "certificateDays", 0);
+	config->image_folder = vd_json_string(json, "imageFolder", "");
+	config->image_bytes = vd_json_int(json, "imageMaxBytes", 0);
+	config->image_store_bytes = vd_json_int(json, "imageStoreBytes", 0);
+	config->image_retention_days = (int)vd_json_int(json, "imageRetentionDays", 0);
 	config->message_ttl_s = (int)vd_json_int(json, "messageTtlS", 0);
 	config->message_max_delivery_count =
 		(int)vd_json_int(json, "messageMaxDeliveryCount", 0);

@@ -16,6 +16,9 @@ struct vd_config {
 	const char *ca_file, *ca_key_file; /* NULL: nobody enrols */
 	int certificate_days;
 	int message_ttl_s, message_max_delivery_count;
+	const char *image_folder; /* "": images in state_folder */
+	int64_t image_bytes, image_store_bytes;
+	int image_retention_days; /* 0: for ever */
 };
 
 /* -errno, with the file, the pointer and the reason in fault. */

@@ -55,7 +55,10 @@ static void send_reply(struct evhttp_request *request, struct vd_reply *reply)
 		(void)evhttp_add_header(headers, "x-ms-item-type", reply->item_type);
 	if (reply->continuation)
 		(void)evhttp_add_header(headers, "x-ms-continuation", reply->continuation);
-	if (status != 204) {
+	if (reply->file[0]) {
+		(void)evhttp_add_header(headers, "X-Accel-Redirect", reply->file);
+		(void)evhttp_add_header(headers, "Content-Type", reply->content_type);
+	} else if (status != 204) {
 		(void)evhttp_add_header(headers, "Content-Type", type);
 		if (text && evbuffer_add(out, text, strlen(text)) < 0)
 			status = 500;
@@ -95,6 +98,10 @@ static int run_call(struct vd_http *http, struct evhttp_request *request, struct
 	call->max_item_count = evhttp_find_header(headers, "x-ms-max-item-count");
 	call->continuation = evhttp_find_header(headers, "x-ms-continuation");
 	call->client_certificate = evhttp_find_header(headers, "X-Vedette-Client-Certificate");
+	call->content_type = evhttp_find_header(headers, "x-ms-blob-content-type");
+	if (!call->content_type)
+		call->content_type = evhttp_find_header(headers, "Content-Type");
+	call->body_file = evhttp_find_header(headers, "X-Vedette-Body");
 	call->body_len = evbuffer_get_length(in);
 	call->body = call->body_len ? (const char *)evbuffer_pullup(in, -1) : "";
 	r = call->body ? vd_call_set_target(call, evhttp_request_get_uri(request), &fault)

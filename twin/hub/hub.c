@@ -18,7 +18,9 @@
 #include "twin/hub/dialect.h"
 #include "twin/hub/enrol.h"
 #include "twin/hub/events.h"
+#include "twin/hub/held.h"
 #include "twin/hub/http.h"
+#include "twin/hub/images.h"
 #include "twin/hub/ingest.h"
 #include "twin/hub/jobs.h"
 #include "twin/hub/link.h"
@@ -45,6 +47,8 @@ struct vd_hub {
 	struct vd_jobs *jobs;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
+	struct vd_images *images;
+	char image_folder[PATH_MAX];
 	struct vd_dialect *dialect;
 	struct vd_ingest *ingest;
 	struct vd_link *link;
@@ -201,6 +205,7 @@ static void do_chores(void *argument)
 	(void)!vd_store_enrolment_expire(hub->store, vd_clock_wall_ms() - TOKENS_KEPT_MS);
 	(void)!vd_store_usage_expire(hub->store, vd_clock_wall_ms() / DAY_MS - USAGE_DAYS);
 	vd_c2d_sweep(hub->c2d, vd_clock_wall_ms());
+	vd_images_sweep(hub->images, vd_clock_wall_ms());
 	(void)!vd_timer_arm(hub->chores, is_more ? EXPIRE_AGAIN_MS : CHORE_MS);
 }
 
@@ -223,6 +228,24 @@ static int open_store(struct vd_hub *hub, struct vd_fault *fault)
 	if (r == 0)
 		r = vd_store_disconnect_all(hub->store, vd_clock_wall_ms());
 	return r;
+}
+
+static int open_images(struct vd_hub *hub, struct vd_fault *fault)
+{
+	const struct vd_config *config = hub->config;
+	const struct vd_images_settings settings = {
+		.folder = hub->image_folder,
+		.host_name = config->host_name,
+		.image_bytes = config->image_bytes,
+		.store_bytes = config->image_store_bytes,
+		.retention_days = config->image_retention_days,
+	};
+	bool is_own = config->image_folder[0];
+
+	(void)snprintf(hub->image_folder, sizeof hub->image_folder, "%s%s",
+		       is_own ? config->image_folder : config->state_folder,
+		       is_own ? "" : "/images");
+	return vd_images_new(hub->loop, hub->store, hub->events, &settings, &hub->images, fault);
 }
 
 static int make_services(struct vd_hub *hub, struct vd_fault *fault)
@@ -250,6 +273,8 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 		r = vd_events_new(hub->loop, hub->store, &hub->events);
 	if (r == 0)
 		r = vd_c2d_new(hub->store, hub->events, &messages, hand_message, hub, &hub->c2d);
+	if (r == 0)
+		r = open_images(hub, fault);
 	if (r == 0)
 		r = vd_devices_export(hub->devices);
 	return r;
@@ -295,6 +320,7 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 	int r;
 
 	hub->api = (struct vd_api){
+		.images = hub->images,
 		.host_name = hub->config->host_name,
 		.store = hub->store,
 		.devices = hub->devices,
@@ -347,6 +373,7 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->chores = vd_source_free(hub->chores);
 		hub->methods = vd_methods_free(hub->methods);
 		hub->jobs = vd_jobs_free(hub->jobs);
+		hub->images = vd_images_free(hub->images);
 		hub->events = vd_events_free(hub->events);
 		hub->http = vd_http_free(hub->http);
 		hub->link = vd_link_free(hub->link);
