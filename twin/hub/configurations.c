@@ -606,8 +606,13 @@ bool vd_configurations_run(struct vd_configurations *c, uint64_t budget_ms, int6
 static void on_soon(void *argument)
 {
 	struct vd_configurations *c = argument;
+	bool is_more;
 
-	if (vd_configurations_run(c, SLICE_MS, vd_clock_wall_ms()))
+	/* One sync for the slice; what devices are told waits for it. */
+	vd_store_group_begin(c->store);
+	is_more = vd_configurations_run(c, SLICE_MS, vd_clock_wall_ms());
+	vd_store_group_end(c->store);
+	if (is_more)
 		wake(c);
 }
 

@@ -52,6 +52,7 @@ struct vd_hub {
 	struct vd_dialect *dialect;
 	struct vd_ingest *ingest;
 	struct vd_link *link;
+	struct vd_buf held; /* to be published when the group of transactions is durable */
 	struct vd_http *http;
 	struct vd_ca *ca;
 	struct vd_enrol *enrol;
@@ -115,7 +116,40 @@ static bool publish(const char *topic, const void *payload, size_t len, int qos,
 {
 	struct vd_hub *hub = argument;
 
-	return hub->link && vd_link_publish(hub->link, topic, payload, len, qos);
+	if (!hub->link)
+		return false;
+	if (vd_store_is_grouping(hub->store))
+		return vd_link_is_up(hub->link) &&
+		       vd_held_add(&hub->held, topic, payload, len, qos) == 0;
+	return vd_link_publish(hub->link, topic, payload, len, qos);
+}
+
+static void turn(bool is_begin, void *argument)
+{
+	struct vd_hub *hub = argument;
+
+	if (is_begin)
+		vd_store_group_begin(hub->store);
+	else
+		vd_store_group_end(hub->store);
+}
+
+/* Nobody hears of what is not on the disk. */
+static void group_ended(int result, void *argument)
+{
+	struct vd_hub *hub = argument;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf held = hub->held;
+	struct vd_held message;
+
+	hub->held = (struct vd_buf){ 0 };
+	if (result < 0) {
+		vd_log(VD_ERROR, "store.groupLost", "reason=\"%s\"", strerror(-result));
+		vd_link_reset(hub->link);
+		return;
+	}
+	for (size_t at = 0; vd_held_next(&held, &at, &message);)
+		(void)vd_link_publish(hub->link, message.topic, message.payload, message.len,
+				      message.qos);
 }
 
 static void spool_grew(void *argument)
@@ -304,7 +338,7 @@ static int connect_broker(struct vd_hub *hub)
 		.spool = spool_grew,
 		.argument = hub,
 	};
-	const struct vd_link_events link_events = { message_came, link_changed, hub };
+	const struct vd_link_events link_events = { message_came, turn, link_changed, hub };
 	int r = vd_dialect_new(&parts, &hub->dialect);
 
 	if (r == 0)
@@ -312,6 +346,8 @@ static int connect_broker(struct vd_hub *hub)
 				  hub, &hub->ingest);
 	if (r == 0)
 		r = vd_link_new(hub->loop, hub->config->broker_socket, &link_events, &hub->link);
+	if (r == 0)
+		vd_store_on_group_end(hub->store, group_ended, hub);
 	return r;
 }
 
@@ -377,6 +413,7 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->events = vd_events_free(hub->events);
 		hub->http = vd_http_free(hub->http);
 		hub->link = vd_link_free(hub->link);
+		vd_buf_fini(&hub->held);
 		hub->ingest = vd_ingest_free(hub->ingest);
 		hub->dialect = vd_dialect_free(hub->dialect);
 		hub->enrol = vd_enrol_free(hub->enrol);

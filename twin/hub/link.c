@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <mosquitto.h>
 
@@ -82,14 +83,36 @@ static void check(struct vd_link *link, int code)
 	update_wanted(link);
 }
 
+static bool is_more(int fd)
+{
+	int waiting = 0;
+
+	return ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
+/* One call reads one packet. */
+static int read_turn(struct vd_link *link, int fd)
+{
+	int code = MOSQ_ERR_SUCCESS;
+
+	link->events.turn(true, link->events.argument);
+	for (int i = 0; code == MOSQ_ERR_SUCCESS && link->socket && i < READS_A_TURN; i++) {
+		code = mosquitto_loop_read(link->mosquitto, 1);
+		if (!is_more(fd))
+			break;
+	}
+	link->events.turn(false, link->events.argument);
+	return code;
+}
+
 static void on_socket(int fd, int ready, void *argument)
 {
 	struct vd_link *link = argument;
 	int code = MOSQ_ERR_SUCCESS;
 
 	if (ready & VD_READABLE)
-		code = mosquitto_loop_read(link->mosquitto, READS_A_TURN);
-	if (code == MOSQ_ERR_SUCCESS && ready & VD_WRITABLE)
+		code = read_turn(link, fd);
+	if (code == MOSQ_ERR_SUCCESS && link->socket && ready & VD_WRITABLE)
 		code = mosquitto_loop_write(link->mosquitto, 1);
 	check(link, code);
 }
@@ -189,6 +212,11 @@ struct vd_link *vd_link_free(struct vd_link *link)
 		free(link);
 	}
 	return NULL;
+}
+
+void vd_link_reset(struct vd_link *link)
+{
+	go_away(link);
 }
 
 bool vd_link_is_up(const struct vd_link *link)

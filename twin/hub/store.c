@@ -26,6 +26,10 @@ struct vd_store {
 	} cache[STATEMENTS];
 	int cached;
 	bool in_transaction;
+	int groups;         /* group_begin without its end */
+	bool is_group_open; /* and something has begun */
+	vd_group_fn group_ended;
+	void *argument;
 	struct vd_audit_slot audit;
 };
 
@@ -152,7 +156,7 @@ static int execute(struct vd_store *s, const char *sql)
 
 int vd_sql_run_relaxed(struct vd_store *s, sqlite3_stmt *statement)
 {
-	bool is_alone = !s->in_transaction;
+	bool is_alone = !s->in_transaction && !s->is_group_open;
 	int r = is_alone ? execute(s, "PRAGMA synchronous = NORMAL") : 0;
 
 	if (r == 0)
@@ -162,9 +166,17 @@ int vd_sql_run_relaxed(struct vd_store *s, sqlite3_stmt *statement)
 	return r;
 }
 
+static int begin_part(struct vd_store *s)
+{
+	int r = s->is_group_open ? 0 : execute(s, "BEGIN IMMEDIATE");
+
+	s->is_group_open = s->is_group_open || r == 0;
+	return r == 0 ? execute(s, "SAVEPOINT part") : r;
+}
+
 int vd_store_begin(struct vd_store *s)
 {
-	int r = execute(s, "BEGIN IMMEDIATE");
+	int r = s->groups > 0 ? begin_part(s) : execute(s, "BEGIN IMMEDIATE");
 
 	s->in_transaction = r == 0;
 	return r;
@@ -172,26 +184,64 @@ int vd_store_begin(struct vd_store *s)
 
 int vd_store_commit(struct vd_store *s)
 {
-	int r = vd_sql_audit_commit(s);
+	int r = execute(s, s->is_group_open ? "RELEASE part" : "COMMIT");
 
-	if (r == 0)
-		r = execute(s, "COMMIT");
-	if (r < 0) {
+	if (r < 0)
 		vd_store_rollback(s);
-		return r;
-	}
 	s->in_transaction = false;
-	s->audit.is_done |= s->audit.is_written;
-	return 0;
+	return r;
 }
 
 void vd_store_rollback(struct vd_store *s)
 {
 	/* A failed statement may have ended the transaction already. */
 	if (s->in_transaction && sqlite3_get_autocommit(s->db) == 0)
-		(void)execute(s, "ROLLBACK");
+		(void)execute(s,
+			      s->is_group_open ? "ROLLBACK TO part; RELEASE part" : "ROLLBACK");
 	s->in_transaction = false;
-	s->audit.is_written = false;
+}
+
+void vd_store_on_group_end(struct vd_store *s, vd_group_fn fn, void *argument)
+{
+	s->group_ended = fn;
+	s->argument = argument;
+}
+
+void vd_store_group_begin(struct vd_store *s)
+{
+	s->groups++;
+}
+
+bool vd_store_is_grouping(const struct vd_store *s)
+{
+	return s->groups > 0;
+}
+
+/* A disk that failed may have ended the transaction; then nothing of the group is stored. */
+static int commit_group(struct vd_store *s)
+{
+	int r;
+
+	if (!s->is_group_open)
+		return 0;
+	s->is_group_open = false;
+	if (sqlite3_get_autocommit(s->db) != 0)
+		return -EIO;
+	r = execute(s, "COMMIT");
+	if (r < 0 && sqlite3_get_autocommit(s->db) == 0)
+		(void)execute(s, "ROLLBACK");
+	return r;
+}
+
+void vd_store_group_end(struct vd_store *s)
+{
+	int r;
+
+	if (--s->groups > 0)
+		return;
+	r = commit_group(s);
+	if (s->group_ended)
+		s->group_ended(r, s->argument);
 }
 
 bool vd_sql_in_transaction(const struct vd_store *s)

@@ -34,6 +34,18 @@ VD_MUST int vd_store_begin(struct vd_store *store);
 VD_MUST int vd_store_commit(struct vd_store *store); /* rolls back on failure */
 void vd_store_rollback(struct vd_store *store);      /* without a transaction: nothing */
 
+/*
+ * Several transactions that cost one sync: between group_begin and group_end each begin … commit is a
+ * part, rolled back alone and durable with the others when the group ends. Whoever tells others of
+ * a change in a group waits for fn: 0, or <0 when all that the group had is lost. A group in a
+ * group is part of it.
+ */
+typedef void (*vd_group_fn)(int result, void *argument);
+void vd_store_on_group_end(struct vd_store *store, vd_group_fn fn, void *argument);
+void vd_store_group_begin(struct vd_store *store);
+void vd_store_group_end(struct vd_store *store);
+bool vd_store_is_grouping(const struct vd_store *store);
+
 /* Shared access policies of the hub. */
 enum { VD_POLICY_NAME_BYTES = 65, VD_KEY_BYTES = 129, VD_THUMBPRINT_BYTES = 65 };
 struct vd_policy_row {

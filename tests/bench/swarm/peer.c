@@ -213,7 +213,8 @@ static int send_connect(struct swarm_peer *peer)
 	int r = append_text(&body, "MQTT");
 
 	if (r == 0)
-		r = vd_buf_append(&body, "\4\xC2", 2); /* 3.1.1; user name, password, clean */
+		r = vd_buf_append(&body, "\4\xC0",
+				  2); /* 3.1.1; user name, password; the session is kept */
 	if (r == 0)
 		r = append_number(&body, KEEP_ALIVE_S);
 	if (r == 0)
