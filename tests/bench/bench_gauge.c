@@ -18,6 +18,7 @@
 #include "modules/inspect/focus.h"
 #include "modules/inspect/presence.h"
 #include "modules/inspect/stain.h"
+#include "modules/inspect/texture.h"
 
 enum { WIDTH = 1920, HEIGHT = 1080, ROUNDS = 21, CODE_MS = 200 };
 
@@ -29,6 +30,8 @@ struct scene {
 	struct vd_code_reader *reader;
 	struct vd_codes codes;
 	struct vd_edges edges;
+	struct vd_texture *texture;
+	struct vd_texture_work texture_work;
 };
 
 static uint32_t random_state = 88172645;
@@ -72,6 +75,19 @@ static int copy(const struct vd_image *image, int width, int height, struct vd_i
 	return r;
 }
 
+static int learn_texture(struct scene *s)
+{
+	struct vd_texture_learner *learner = NULL;
+	int r = vd_texture_learner_new(WIDTH, HEIGHT, VD_TEXTURE_GLOBAL, &learner);
+
+	for (int i = 0; i < 2 && r == 0; i++)
+		r = vd_texture_learn(learner, &s->grey);
+	if (r == 0)
+		r = vd_texture_finish(learner, &s->texture);
+	(void)vd_texture_learner_free(learner);
+	return r;
+}
+
 static int set_up(struct scene *s)
 {
 	int r = paint(&s->rgb, WIDTH, HEIGHT);
@@ -86,6 +102,8 @@ static int set_up(struct scene *s)
 		r = copy(&s->grey, 208, 208, &s->window);
 	if (r == 0)
 		r = copy(&s->grey, 200, 200, &s->patch);
+	if (r == 0)
+		r = learn_texture(s);
 	return r < 0 ? r : vd_code_reader_new(&s->reader);
 }
 
@@ -185,6 +203,16 @@ static int run_focus(struct scene *s)
 	return vd_focus_measure(&s->grey, &focus);
 }
 
+static int run_texture(struct scene *s)
+{
+	struct vd_texture_result result;
+	const int r = vd_texture_find(s->texture, &s->grey, 100, &s->texture_work, &result);
+
+	if (r == 0)
+		vd_blobs_fini(&result.blobs);
+	return r;
+}
+
 static int run_bars(struct scene *s)
 {
 	return vd_code_read(s->reader, &s->quarter, VD_CODE_DATAMATRIX - 1, CODE_MS, &s->codes);
@@ -238,6 +266,7 @@ int main(void)
 		{ "stain, segments of 16 px", run_stain_16 },
 		{ "colour", run_colour },
 		{ "focus", run_focus },
+		{ "texture, cells of 8 px", run_texture },
 		{ "bar and QR codes, 960 x 540 px", run_bars },
 		{ "Data Matrix, 960 x 540 px", run_matrix },
 	};
