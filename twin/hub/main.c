@@ -7,10 +7,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/version.h"
@@ -18,17 +22,19 @@
 #include "twin/hub/hub.h"
 #include "twin/hub/policies.h"
 #include "twin/hub/store.h"
+#include "twin/hub/store_backup.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
-	const char *config, *policy;
+	const char *config, *policy, *backup, *restore;
 	bool is_check, is_explain, is_version;
 };
 
 static int usage(void)
 {
-	(void)fputs("usage: vedette-hub --config FILE [--check-config | --show-policy NAME]\n"
+	(void)fputs("usage: vedette-hub --config FILE [--check-config | --show-policy NAME |\n"
+		    "                   --backup COPY | --restore COPY]\n"
 		    "       vedette-hub --explain | --version\n",
 		    stderr);
 	return EXIT_USAGE;
@@ -40,6 +46,8 @@ static int read_options(int argc, char **argv, struct options *options)
 		{ "config", required_argument, NULL, 'c' },
 		{ "check-config", no_argument, NULL, 'k' },
 		{ "show-policy", required_argument, NULL, 'p' },
+		{ "backup", required_argument, NULL, 'b' },
+		{ "restore", required_argument, NULL, 'r' },
 		{ "explain", no_argument, NULL, 'e' },
 		{ "version", no_argument, NULL, 'v' },
 		{ 0 },
@@ -52,6 +60,10 @@ static int read_options(int argc, char **argv, struct options *options)
 			options->is_check = true;
 		else if (c == 'p')
 			options->policy = optarg;
+		else if (c == 'b')
+			options->backup = optarg;
+		else if (c == 'r')
+			options->restore = optarg;
 		else if (c == 'e')
 			options->is_explain = true;
 		else if (c == 'v')
@@ -93,6 +105,52 @@ static int show_policy(const struct vd_config *config, const char *name)
 		return fail(&fault, r);
 	(void)puts(text.data);
 	return 0;
+}
+
+static void name_database(const struct vd_config *config, char path[static PATH_MAX])
+{
+	(void)snprintf(path, PATH_MAX, "%s/hub.sqlite", config->state_folder);
+}
+
+static int backup(const struct vd_config *config, const char *copy)
+{
+	struct vd_fault fault = { 0 };
+	char database[PATH_MAX];
+	int r;
+
+	name_database(config, database);
+	(void)umask(077);
+	r = vd_store_backup(database, copy, &fault);
+	return r < 0 ? fail(&fault, r) : 0;
+}
+
+/* Who answers on the hub's socket has the database open. */
+static bool is_running(const struct vd_config *config)
+{
+	VD_CLEANUP(vd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	(void)snprintf(address.sun_path, sizeof address.sun_path, "%s", config->socket);
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+}
+
+static int restore(const struct vd_config *config, const char *copy)
+{
+	struct vd_fault fault = { 0 };
+	char database[PATH_MAX];
+	int r = 0;
+
+	name_database(config, database);
+	(void)umask(077);
+	if (is_running(config)) {
+		vd_fault_set(&fault, 409, "", "%s: the hub is running; stop it first",
+			     config->socket);
+		return fail(&fault, -EBUSY);
+	}
+	r = vd_file_make_folders(config->state_folder, 0700);
+	if (r == 0)
+		r = vd_store_restore(copy, database, vd_clock_wall_ms(), &fault);
+	return r < 0 ? fail(&fault, r) : 0;
 }
 
 static void on_signal(int number, void *argument)
@@ -161,5 +219,9 @@ int main(int argc, char **argv)
 		(void)printf("%s: good\n", options.config);
 		return 0;
 	}
+	if (options.backup)
+		return backup(&config, options.backup);
+	if (options.restore)
+		return restore(&config, options.restore);
 	return options.policy ? show_policy(&config, options.policy) : run(&config);
 }

@@ -25,6 +25,7 @@ static const char each_sql[] =
 	"SELECT " ENROLMENT_COLUMNS " FROM enrolments ORDER BY created_ms DESC, id LIMIT ?";
 static const char open_count_sql[] =
 	"SELECT count(*) FROM enrolments WHERE used_ms = 0 AND expires_ms > ?";
+static const char void_sql[] = "DELETE FROM enrolments WHERE used_ms = 0";
 static const char expire_sql[] =
 	"DELETE FROM enrolments WHERE expires_ms < ?1 AND (used_ms = 0 OR used_ms < ?1)";
 static const char certificate_add_sql[] =
@@ -134,6 +135,13 @@ int vd_store_enrolment_open_count(struct vd_store *s, int64_t now_ms, int64_t *r
 	*ret_count = sqlite3_column_int64(q, 0);
 	vd_sql_done(q);
 	return 0;
+}
+
+int vd_store_enrolment_void(struct vd_store *s)
+{
+	int r = vd_sql_run(s, vd_sql(s, void_sql, ""));
+
+	return r == VD_STORE_NONE ? 0 : r;
 }
 
 int vd_store_enrolment_expire(struct vd_store *s, int64_t before_ms)

@@ -73,6 +73,8 @@ VD_MUST int vd_store_enrolment_each(struct vd_store *store, int limit, vd_enrolm
 /* Those that can still be used. */
 VD_MUST int vd_store_enrolment_open_count(struct vd_store *store, int64_t now_ms,
 					  int64_t *ret_count);
+/* Deletes those that are not used yet. */
+VD_MUST int vd_store_enrolment_void(struct vd_store *store);
 /* Deletes those that nobody can use any more since before_ms; the number, or <0. */
 VD_MUST int vd_store_enrolment_expire(struct vd_store *store, int64_t before_ms);
 
