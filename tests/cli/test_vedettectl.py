@@ -369,5 +369,26 @@ class VedettectlTest(unittest.TestCase):
             events.stdout.close()
 
 
+
+class Message(VedettectlTest):
+    def test_send_waits_for_the_device_and_purge_throws_away(self):
+        self.ctl("device", "create", self.id)
+        done = self.ctl("message", "send", self.id, "kind=reload", "--payload", "é",
+                        "--timeout", "100")
+        self.assertRegex(done.stdout, "^[0-9a-f-]{36} until 20")
+        self.ctl("message", "send", self.id, "--file", __file__)
+        shown = self.json("device", "show", self.id)
+        self.assertEqual(shown["cloudToDeviceMessageCount"], 2)
+        self.assertEqual(self.ctl("message", "purge", self.id).stdout, "2 thrown away\n")
+        self.assertEqual(self.json("message", "purge", self.id)["totalMessagesPurged"], 0)
+
+    def test_what_is_no_message_is_a_usage_error(self):
+        for arguments, text in (((self.id, "nonsense"), '"nonsense" is not KEY=VALUE'),
+                                ((self.id, "--file", "/nonexistent"), "--file: "),
+                                ((self.id, "--file", "x", "--payload", "y"), "exclude each other")):
+            self.assertIn(text, self.ctl("message", "send", *arguments, status=2).stderr)
+        self.ctl("message", "send", "nobody", status=3)
+        self.ctl("message", "purge", "nobody", status=3)
+
 if __name__ == "__main__":
     unittest.main()

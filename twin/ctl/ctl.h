@@ -59,3 +59,5 @@ int vd_cmd_audit_verify(struct vd_ctl *ctl);
 int vd_cmd_stats(struct vd_ctl *ctl);
 int vd_cmd_usage(struct vd_ctl *ctl);
 int vd_cmd_method_invoke(struct vd_ctl *ctl);
+int vd_cmd_message_send(struct vd_ctl *ctl);
+int vd_cmd_message_purge(struct vd_ctl *ctl);

@@ -41,8 +41,7 @@ static void skip_declaration(struct text *text)
 	if (!take(text, "<?xml"))
 		return;
 	end = memmem(text->at, (size_t)(text->end - text->at), "?>", 2);
-	if (end)
-		text->at = end + 2;
+	text->at = end ? end + 2 : text->end;
 	skip_space(text);
 }
 

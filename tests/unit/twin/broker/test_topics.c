@@ -152,14 +152,35 @@ static void only_that_encoding_is_decoded(void **state)
 
 static void commands_of_the_hub_are_taken_apart(void **state)
 {
-	static const char *const bad[] = { "",        "to/",      "to/2/d/x", "to/1/d",
-					   "to/1/d/", "to/1//x",  "to/1",     "to/11/d/x",
-					   "kick/",   "kick/a/b", "hub/d/x" };
+	static const char *const bad[] = { "",
+					   "to/",
+					   "to/2/d/x",
+					   "to/1/d",
+					   "to/1/d/",
+					   "to/1//x",
+					   "to/1",
+					   "to/11/d/x",
+					   "kick/",
+					   "kick/a/b",
+					   "hub/d/x",
+					   "hand/",
+					   "hand/7",
+					   "hand/7/d",
+					   "hand/7/d/",
+					   "hand//d/x",
+					   "hand/123456789012345678901234567890123/d/x" };
 	struct vd_command command;
 
 	assert_int_equal(vd_topic_command("to/1/d%2Fm/a/b", &command), 0);
 	assert_int_equal(command.kind, VD_COMMAND_DELIVER);
 	assert_int_equal(command.qos, 1);
+	assert_string_equal(command.identity, "d/m");
+	assert_string_equal(command.topic, "a/b");
+	assert_int_equal(vd_topic_command("hand/17/d%2Fm/a/b", &command), 0);
+	assert_int_equal(command.kind, VD_COMMAND_HAND);
+	assert_int_equal(command.qos, 1);
+	assert_int_equal(command.token_len, 2);
+	assert_memory_equal(command.token, "17/", 3);
 	assert_string_equal(command.identity, "d/m");
 	assert_string_equal(command.topic, "a/b");
 	assert_int_equal(vd_topic_command("kick/d", &command), 0);
