@@ -2,15 +2,19 @@
 #include "modules/inspect/inspector.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "modules/inspect/course.h"
+#include "modules/inspect/gather.h"
 #include "modules/inspect/look.h"
+#include "modules/inspect/notice.h"
 #include "modules/inspect/overlay.h"
 #include "modules/inspect/record.h"
+#include "modules/inspect/shadow.h"
 
 enum { COURSES_MOST = 64 };
 
@@ -18,6 +22,11 @@ struct vd_inspector {
 	char station[VD_NAME_BYTES];
 	char *model_folder;
 	uint64_t (*now_us)(void);
+	bool fits_apart, is_read_only;
+	void (*on_progress)(void *argument);
+	void *argument;
+	struct vd_shadow shadow;
+	struct vd_gather gather;
 	struct vd_course *courses[COURSES_MOST];
 	int course_count;
 	struct vd_look looks[VD_CAMERAS_MOST];
@@ -33,8 +42,14 @@ int vd_inspector_new(const struct vd_inspector_options *options,
 		return -ENOMEM;
 	(void)snprintf(inspector->station, sizeof inspector->station, "%s", options->station);
 	inspector->now_us = options->now_us;
+	inspector->fits_apart = options->fits_apart;
+	inspector->is_read_only = options->is_read_only;
+	inspector->on_progress = options->on_progress;
+	inspector->argument = options->argument;
 	inspector->model_folder = strdup(options->model_folder);
 	if (!inspector->model_folder)
+		return -ENOMEM;
+	if (vd_gather_init(&inspector->gather, options->gather_folder) < 0)
 		return -ENOMEM;
 	*ret_inspector = VD_TAKE(inspector);
 	return 0;
@@ -48,6 +63,7 @@ struct vd_inspector *vd_inspector_free(struct vd_inspector *inspector)
 		(void)vd_course_free(inspector->courses[i]);
 	for (int i = 0; i < VD_CAMERAS_MOST; i++)
 		vd_look_fini(&inspector->looks[i]);
+	vd_gather_fini(&inspector->gather);
 	free(inspector->model_folder);
 	free(inspector);
 	return NULL;
@@ -57,6 +73,7 @@ void vd_outcome_fini(struct vd_outcome *outcome)
 {
 	(void)vd_json_free(outcome->body);
 	(void)vd_json_free(outcome->state);
+	(void)vd_json_free(outcome->notices);
 	vd_buf_fini(&outcome->overlay);
 	*outcome = (struct vd_outcome){ 0 };
 }
@@ -93,12 +110,12 @@ static struct vd_course *course_for(struct vd_inspector *inspector, struct vd_re
 		course = inspector->courses[i];
 		if (strcmp(course->name, recipe->name) != 0)
 			continue;
-		return vd_course_follow(course, set, recipe, inspector->model_folder) == 0 ? course
-											   : NULL;
+		return vd_course_follow(course, set, recipe) == 0 ? course : NULL;
 	}
 	drop_gone(inspector, set);
 	if (inspector->course_count == COURSES_MOST ||
-	    vd_course_new(set, recipe, inspector->model_folder, &course) < 0)
+	    vd_course_new(set, recipe, inspector->model_folder, inspector->is_read_only, &course) <
+		    0)
 		return NULL;
 	return inspector->courses[inspector->course_count++] = course;
 }
@@ -117,15 +134,41 @@ static bool add_model_state(cJSON *json, const struct vd_course *course)
 	if (ok && course->model)
 		ok = vd_json_add_number(model, "version", course->model->version) &&
 		     vd_json_add_string(model, "sha256", course->model->sha256);
-	return ok && vd_json_add_string(model, "note", course->note[0] ? course->note : NULL);
+	if (ok && course->report)
+		ok = vd_json_add_copy(model, "report", course->report);
+	else if (ok)
+		ok = vd_json_add_string(model, "report", NULL);
+	return ok && vd_json_add_number(model, "challengeRuns", (double)course->challenges) &&
+	       vd_json_add_number(model, "driftAlarms", (double)course->drift.raised) &&
+	       vd_json_add_string(model, "note", course->note[0] ? course->note : NULL);
 }
 
-static cJSON *state_of(const struct vd_course *course)
+/* The quantities whose alarm is raised now; merge patch forgets the others. */
+static bool add_drift_state(cJSON *json, const struct vd_course *course)
+{
+	cJSON *drift = cJSON_AddObjectToObject(json, "drift");
+	const int count = course->model ? course->model->reference_count : 0;
+	bool ok = drift != NULL;
+
+	for (int i = 0; ok && i < count; i++) {
+		const struct vd_chart *chart = &course->drift.charts[i];
+		const char *name = course->model->references[i].name;
+
+		ok = chart->is_alarm
+			     ? vd_json_add_number(drift, name, round(chart->mean * 100) / 100)
+			     : vd_json_add_string(drift, name, NULL);
+	}
+	return ok;
+}
+
+static cJSON *state_of(const struct vd_inspector *inspector, const struct vd_course *course)
 {
 	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
 
 	if (!json || !vd_json_add_string(json, "recipe", course->name) ||
-	    !vd_json_add_number(json, "rev", course->recipe->rev) || !add_model_state(json, course))
+	    !vd_json_add_number(json, "rev", course->recipe->rev) ||
+	    !add_model_state(json, course) || !add_drift_state(json, course) ||
+	    !vd_shadow_add(&inspector->shadow, json) || !vd_gather_add(&inspector->gather, json))
 		return NULL;
 	return VD_TAKE(json);
 }
@@ -134,16 +177,57 @@ cJSON *vd_inspector_state(struct vd_inspector *inspector, struct vd_recipe_set *
 {
 	const struct vd_course *course = course_for(inspector, set, &set->recipes[set->active]);
 
-	return course ? state_of(course) : NULL;
+	return course ? state_of(inspector, course) : NULL;
 }
 
-void vd_inspector_learn(struct vd_inspector *inspector, struct vd_recipe_set *set)
+/* ---- orders ---- */
+
+/* NULL: no memory, said in text. */
+static struct vd_course *active_course(struct vd_inspector *inspector, struct vd_recipe_set *set,
+				       char text[static VD_STEP_TEXT])
 {
 	struct vd_course *course = course_for(inspector, set, &set->recipes[set->active]);
 
-	if (course && vd_recipe_learns(course->recipe) && vd_course_learn(course) < 0)
-		vd_log(VD_ERROR, "recipe.notLearning", "recipe=%s text=\"out of memory\"",
-		       course->name);
+	if (!course)
+		(void)snprintf(text, VD_STEP_TEXT, "out of memory");
+	return course;
+}
+
+int vd_inspector_learn(struct vd_inspector *inspector, struct vd_recipe_set *set,
+		       char text[static VD_STEP_TEXT])
+{
+	struct vd_course *course = active_course(inspector, set, text);
+
+	if (!course)
+		return -ENOMEM;
+	if (!vd_recipe_learns(course->recipe)) {
+		(void)snprintf(text, VD_STEP_TEXT, "the active recipe has no step that learns");
+		return -EPERM;
+	}
+	return vd_course_learn(course);
+}
+
+int vd_inspector_arm(struct vd_inspector *inspector, struct vd_recipe_set *set,
+		     char text[static VD_STEP_TEXT])
+{
+	struct vd_course *course = active_course(inspector, set, text);
+
+	return course ? vd_course_arm(course, text) : -ENOMEM;
+}
+
+int vd_inspector_roll_back(struct vd_inspector *inspector, struct vd_recipe_set *set,
+			   char text[static VD_STEP_TEXT])
+{
+	struct vd_course *course = active_course(inspector, set, text);
+
+	return course ? vd_course_roll_back(course, text) : -ENOMEM;
+}
+
+void vd_inspector_gather(struct vd_inspector *inspector, const struct vd_gather_order *order)
+{
+	static const struct vd_gather_order none = { .label = "" };
+
+	vd_gather_begin(&inspector->gather, order ? order : &none, vd_clock_wall_ms());
 }
 
 /* ---- one item ---- */
@@ -157,6 +241,8 @@ struct run {
 	struct vd_step_result *results;
 	struct vd_reasons reasons;
 	const struct vd_step *gate; /* that stays shut; NULL: all are open */
+	bool is_bad;                /* nothing may be learnt from it */
+	char excuse[VD_STEP_TEXT];
 	uint64_t started, decoded, inspected;
 };
 
@@ -173,24 +259,53 @@ static void look(struct run *run)
 	}
 }
 
-/* The parts learnt from, counting this one; -1: the recipe is not learning. */
-static int learn(struct run *run)
+/* The shadow learns from what the active recipe found good; others from what they are shown. */
+static void learn(struct run *run)
 {
-	const struct vd_image *frames[VD_CAMERAS_MOST];
 	struct vd_course *course = run->course;
 
-	if (course->state != VD_COLLECTING)
-		return -1;
+	if (course->state != VD_COLLECTING || run->is_bad)
+		return;
 	for (int i = 0; i < run->recipe->camera_count; i++) {
 		if (!run->looks[i].is_good)
-			return vd_lesson_parts(course->lesson);
-		frames[i] = &run->looks[i].image;
+			return;
 	}
-	vd_course_attend(course, frames, run->item->serial, run->inspector->model_folder);
-	return course->lesson ? vd_lesson_parts(course->lesson) : run->recipe->learning_parts;
+	vd_course_attend(course, run->looks, run->item->shots, run->item->serial);
 }
 
-static void run_step(struct run *run, int i, int learnt)
+static const char *excuse_of(const struct vd_course *course)
+{
+	return course->state == VD_UNTRAINED  ? "no_model"
+	       : course->state == VD_REJECTED ? "rejected"
+					      : "learning";
+}
+
+/* false: the region is lit so differently from what was learnt that a comparison says nothing. */
+static bool check_light(const struct run *run, int i, const struct vd_step_result *located,
+			struct vd_step_result *result)
+{
+	const struct vd_step *step = &run->recipe->steps[i];
+	const struct vd_model_step *learnt =
+		run->course->model ? vd_model_find(run->course->model, step->id, VD_VARIATION)
+				   : NULL;
+	const struct vd_pose identity = vd_pose_identity();
+	const struct vd_image *image = &run->looks[step->camera].image;
+	struct vd_photometry photometry = { 0 };
+
+	if (!learnt || !vd_photometry_measure(learnt, image, located ? &located->pose : &identity,
+					      &photometry))
+		return true;
+	if (vd_photometry_is_within(&photometry, run->recipe->drift.photometric) ||
+	    (located && located->verdict == VD_NO_DECISION))
+		return true;
+	vd_step_undecided(
+		result, "illumination",
+		"gain %.2f, offset %.0f grey levels against the model; %.0f %% is allowed",
+		photometry.gain, photometry.offset, 100 * run->recipe->drift.photometric);
+	return false;
+}
+
+static void run_step(struct run *run, int i)
 {
 	const struct vd_step *step = &run->recipe->steps[i];
 	const struct vd_look *seen = &run->looks[step->camera];
@@ -204,11 +319,9 @@ static void run_step(struct run *run, int i, int learnt)
 				  run->recipe->cameras[step->camera]);
 	else if (run->gate)
 		vd_step_undecided(result, "gated", "step %s", run->gate->id);
-	else if (learnt >= 0 && vd_step_learns(step))
-		vd_step_undecided(result, "learning", "%d of %d parts%s%s", learnt,
-				  run->recipe->learning_parts, run->course->note[0] ? "; " : "",
-				  run->course->note);
-	else
+	else if (vd_step_learns(step) && !vd_course_judges(run->course))
+		vd_step_undecided(result, excuse_of(run->course), "%s", run->excuse);
+	else if (check_light(run, i, located, result))
 		vd_rig_run(run->course->rig, i, &seen->image,
 			   seen->has_colour ? &seen->colour : NULL, run->item->serial, located,
 			   result);
@@ -218,15 +331,15 @@ static void run_step(struct run *run, int i, int learnt)
 }
 
 /* What others align to comes first. */
-static void run_steps(struct run *run, int learnt)
+static void run_steps(struct run *run)
 {
 	for (int i = 0; i < run->recipe->step_count; i++) {
 		if (run->recipe->steps[i].tool == VD_LOCATE)
-			run_step(run, i, learnt);
+			run_step(run, i);
 	}
 	for (int i = 0; i < run->recipe->step_count; i++) {
 		if (run->recipe->steps[i].tool != VD_LOCATE)
-			run_step(run, i, learnt);
+			run_step(run, i);
 	}
 }
 
@@ -354,22 +467,110 @@ static void write_record(const struct run *run, struct vd_outcome *outcome)
 
 	outcome->body = vd_record_body(&record);
 	outcome->total_ms = record.total_ms;
-	outcome->state = state_of(run->course);
+	outcome->state = state_of(run->inspector, run->course);
 }
 
-static void run_item(struct run *run, struct vd_outcome *outcome)
+static void look_and_judge(struct run *run, struct vd_outcome *outcome)
 {
 	run->started = run->inspector->now_us();
 	look(run);
 	run->decoded = run->inspector->now_us();
-	run_steps(run, learn(run));
+	learn(run);
+	vd_course_excuse(run->course, run->excuse);
+	run_steps(run);
 	vd_reasons_collect(&run->reasons, run->recipe, run->looks, run->results);
 	outcome->verdict = judge(run);
 	run->inspected = run->inspector->now_us();
+}
+
+static void tell_drift(struct run *run, const struct vd_drift_change *change)
+{
+	const struct vd_reference *reference = &run->course->model->references[change->reference];
+	char text[VD_DRIFT_TEXT];
+	cJSON *body;
+
+	(void)snprintf(text, sizeof text, "%s: %.4g, learnt were %.4g +- %.2g (%+.1f deviations)",
+		       reference->name, change->value, reference->mean, reference->deviation,
+		       change->z);
+	body = vd_alarm_body("drift", change->is_raised, run->course->name, text);
+	if (body && !(vd_json_add_string(body, "quantity", reference->name) &&
+		      vd_json_add_number(body, "value", change->value) &&
+		      vd_json_add_number(body, "reference", reference->mean) &&
+		      vd_json_add_number(body, "deviations", change->z)))
+		body = vd_json_free(body);
+	(void)vd_notice_add(&run->course->notices, "alarm", "alarm", &body);
+}
+
+static void watch(struct run *run)
+{
+	struct vd_drift_change changes[VD_REFERENCES_MOST];
+	int count;
+
+	if (run->course->state != VD_ARMED)
+		return;
+	count = vd_drift_put(&run->course->drift, run->recipe, run->course->model, run->looks,
+			     run->results, changes);
+	for (int i = 0; i < count; i++)
+		tell_drift(run, &changes[i]);
+}
+
+static void fit(struct vd_inspector *inspector, struct vd_course *course)
+{
+	if (course->state == VD_FITTING)
+		vd_course_fit(course, inspector->on_progress, inspector->argument);
+}
+
+/* All notices not yet handed on move to the outcome, with the station's name in each. */
+static void hand_on(struct vd_course *course, const char *station, struct vd_outcome *outcome)
+{
+	cJSON *notice;
+
+	cJSON_ArrayForEach(notice, course->notices)
+	{
+		cJSON *body = cJSON_GetObjectItemCaseSensitive(notice, "body");
+
+		if (!cJSON_HasObjectItem(body, "station"))
+			(void)vd_json_add_string(body, "station", station);
+	}
+	if (!outcome->notices) {
+		outcome->notices = VD_TAKE(course->notices);
+		return;
+	}
+	while (cJSON_GetArraySize(course->notices) > 0)
+		(void)cJSON_AddItemToArray(outcome->notices,
+					   cJSON_DetachItemFromArray(course->notices, 0));
+}
+
+static void run_item(struct run *run, struct vd_outcome *outcome)
+{
+	look_and_judge(run, outcome);
 	outcome->keeps_images = is_nth(run->course, outcome->verdict);
 	if (outcome->keeps_images)
 		draw(run, outcome);
+	watch(run);
+	if (!run->inspector->fits_apart)
+		fit(run->inspector, run->course);
 	write_record(run, outcome);
+	vd_course_count(run->course);
+	hand_on(run->course, station_of(run->item, run->inspector->station), outcome);
+}
+
+static void begin_run(struct run *run, struct vd_inspector *inspector, const struct vd_item *item)
+{
+	run->inspector = inspector;
+	run->item = item;
+	run->recipe = item->recipe;
+	run->looks = inspector->looks;
+	run->results = inspector->results;
+	memset(inspector->results, 0, sizeof inspector->results);
+	for (int i = 0; i < VD_STEPS_MOST; i++)
+		run->results[i].pose = vd_pose_identity();
+}
+
+static void end_run(struct run *run)
+{
+	for (int i = 0; i < run->recipe->step_count; i++)
+		vd_step_result_fini(&run->results[i]);
 }
 
 void vd_inspector_run(struct vd_inspector *inspector, const struct vd_item *item,
@@ -385,17 +586,92 @@ void vd_inspector_run(struct vd_inspector *inspector, const struct vd_item *item
 				   ret_outcome);
 		return;
 	}
-	run->inspector = inspector;
-	run->item = item;
-	run->recipe = item->recipe;
-	run->looks = inspector->looks;
-	run->results = inspector->results;
-	memset(inspector->results, 0, sizeof inspector->results);
-	for (int i = 0; i < VD_STEPS_MOST; i++)
-		run->results[i].pose = vd_pose_identity();
+	begin_run(run, inspector, item);
 	run_item(run, ret_outcome);
-	for (int i = 0; i < item->recipe->step_count; i++)
-		vd_step_result_fini(&run->results[i]);
+	end_run(run);
+}
+
+/* ---- what follows ---- */
+
+bool vd_inspector_follows(const struct vd_inspector *inspector, const struct vd_item *item)
+{
+	return item->set->shadow >= 0 ||
+	       vd_gather_wants(&inspector->gather, &item->set->gather, vd_clock_wall_ms());
+}
+
+bool vd_inspector_must_fit(const struct vd_inspector *inspector)
+{
+	for (int i = 0; i < inspector->course_count; i++) {
+		if (inspector->courses[i]->state == VD_FITTING)
+			return true;
+	}
+	return false;
+}
+
+/* The frames go to the shadow recipe's cameras, which may stand in another order. */
+static void change_recipe(struct vd_item *item, const struct vd_recipe *recipe)
+{
+	struct vd_shot shots[VD_CAMERAS_MOST];
+
+	memcpy(shots, item->shots, sizeof shots);
+	memset(item->shots, 0, sizeof item->shots);
+	for (int i = 0; i < recipe->camera_count; i++) {
+		const int from = vd_recipe_camera(item->recipe, recipe->cameras[i]);
+
+		item->shots[i] = shots[from];
+		shots[from] = (struct vd_shot){ 0 };
+	}
+	for (int i = 0; i < VD_CAMERAS_MOST; i++)
+		vd_buf_fini(&shots[i].bytes);
+	item->recipe = recipe;
+}
+
+static void run_shadow(struct vd_inspector *inspector, struct vd_item *item,
+		       enum vd_verdict verdict, struct vd_outcome *outcome)
+{
+	VD_CLEANUP(vd_free) struct run *run = calloc(1, sizeof *run);
+	const struct vd_recipe *decides = item->recipe;
+	struct vd_outcome quiet = { 0 };
+
+	change_recipe(item, &item->set->recipes[item->set->shadow]);
+	if (run)
+		run->course = course_for(inspector, item->set, item->recipe);
+	if (!run || !run->course)
+		return;
+	begin_run(run, inspector, item);
+	run->is_bad = verdict != VD_OK;
+	look_and_judge(run, &quiet);
+	vd_shadow_put(&inspector->shadow, item, decides, verdict, quiet.verdict,
+		      vd_course_judges(run->course), run->reasons.list, run->reasons.count,
+		      inspector->now_us() / 1000, &run->course->notices);
+	hand_on(run->course, station_of(item, inspector->station), outcome);
+	end_run(run);
+}
+
+void vd_inspector_follow(struct vd_inspector *inspector, struct vd_item *item,
+			 enum vd_verdict verdict, struct vd_outcome *ret_outcome)
+{
+	struct vd_course *course = NULL;
+
+	*ret_outcome = (struct vd_outcome){ 0 };
+	if (item)
+		vd_gather_put(&inspector->gather, &item->set->gather, item, verdict,
+			      vd_clock_wall_ms());
+	if (item && item->set->shadow >= 0)
+		run_shadow(inspector, item, verdict, ret_outcome);
+	for (int i = 0; i < inspector->course_count; i++) {
+		course = inspector->courses[i];
+		fit(inspector, course);
+		hand_on(course, course->set->station[0] ? course->set->station : inspector->station,
+			ret_outcome);
+	}
+	if (item)
+		course = course_for(inspector, item->set, &item->set->recipes[item->set->active]);
+	else if (course)
+		course = course_for(inspector, course->set,
+				    &course->set->recipes[course->set->active]);
+	if (course)
+		ret_outcome->state = state_of(inspector, course);
 }
 
 void vd_outcome_refused(const struct vd_item *item, const char *station, const char *reason,

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "modules/inspect/item.h"
+#include "modules/inspect/rig.h"
 #include "modules/inspect/rules.h"
 
 /*
@@ -16,8 +17,13 @@
 struct vd_inspector;
 
 struct vd_inspector_options {
-	const char *station;      /* used where the parameters name none */
-	const char *model_folder; /* "": models live only as long as the process */
+	const char *station;       /* used where the parameters name none */
+	const char *model_folder;  /* "": models live only as long as the process */
+	const char *gather_folder; /* NULL or "": nothing is gathered */
+	bool fits_apart;   /* models are fitted by vd_inspector_follow, not within an item */
+	bool is_read_only; /* model files are never written */
+	void (*on_progress)(void *argument); /* long work goes on; NULL: nobody wants to know */
+	void *argument;
 	uint64_t (*now_us)(void); /* monotonic, for the timings in the record */
 };
 
@@ -32,7 +38,8 @@ struct vd_outcome {
 	cJSON *body;           /* of the record; NULL: no memory for it */
 	struct vd_buf overlay; /* JPEG; empty unless wanted */
 	bool keeps_images;     /* the recipe wants the frames of this one */
-	cJSON *state;          /* for reported state: recipe, revision, model */
+	cJSON *state;          /* for reported state: recipe, revision, model, shadow, gathering */
+	cJSON *notices;        /* alarms and events (notice.h); NULL: none */
 	double total_ms;
 };
 
@@ -48,8 +55,30 @@ void vd_inspector_run(struct vd_inspector *inspector, const struct vd_item *item
 void vd_outcome_refused(const struct vd_item *item, const char *station, const char *reason,
 			struct vd_outcome *ret_outcome);
 
-/* Forgets what set's active recipe has learnt, and learns from the next parts. */
-void vd_inspector_learn(struct vd_inspector *inspector, struct vd_recipe_set *set);
+/*
+ * What follows an item whose verdict is out already: the shadow recipe looks at it, its frames are
+ * gathered, a model is fitted. item: split from the one inspected, NULL if vd_inspector_follows
+ * said no. ret_outcome has a state or notices, or neither.
+ */
+bool vd_inspector_follows(const struct vd_inspector *inspector, const struct vd_item *item);
+void vd_inspector_follow(struct vd_inspector *inspector, struct vd_item *item,
+			 enum vd_verdict verdict, struct vd_outcome *ret_outcome);
+
+/* Is there a model to fit? Then vd_inspector_follow does it. */
+bool vd_inspector_must_fit(const struct vd_inspector *inspector);
+
+/*
+ * Orders for set's active recipe. learn: forgets what it has learnt, and learns from the next
+ * parts. arm, roll_back: as vd_course_arm, vd_course_roll_back. gather: NULL ends it.
+ * Negative: text says why not.
+ */
+VD_MUST int vd_inspector_learn(struct vd_inspector *inspector, struct vd_recipe_set *set,
+			       char text[static VD_STEP_TEXT]);
+VD_MUST int vd_inspector_arm(struct vd_inspector *inspector, struct vd_recipe_set *set,
+			     char text[static VD_STEP_TEXT]);
+VD_MUST int vd_inspector_roll_back(struct vd_inspector *inspector, struct vd_recipe_set *set,
+				   char text[static VD_STEP_TEXT]);
+void vd_inspector_gather(struct vd_inspector *inspector, const struct vd_gather_order *order);
 
 /* As outcome's state, for set's active recipe, before any item. NULL: no memory. */
 cJSON *vd_inspector_state(struct vd_inspector *inspector, struct vd_recipe_set *set);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int vd_item_new(struct vd_recipe_set *set, uint64_t now_us, struct vd_item **ret_item)
 {
@@ -22,6 +23,54 @@ void vd_item_drop_frames(struct vd_item *item)
 {
 	for (int i = 0; i < VD_CAMERAS_MOST; i++)
 		vd_buf_fini(&item->shots[i].bytes);
+}
+
+static int copy_shot(const struct vd_shot *shot, struct vd_shot *copy)
+{
+	*copy = *shot;
+	copy->bytes = (struct vd_buf){ 0 };
+	return vd_buf_append(&copy->bytes, shot->bytes.data, shot->bytes.len);
+}
+
+int vd_item_split(struct vd_item *item, bool takes_frames, struct vd_item **ret_item)
+{
+	VD_CLEANUP(vd_item_free) struct vd_item *copy = calloc(1, sizeof *copy);
+	int r = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy->id, item->id, sizeof copy->id);
+	memcpy(copy->serial, item->serial, sizeof copy->serial);
+	copy->trigger = item->trigger ? cJSON_Duplicate(item->trigger, true) : NULL;
+	copy->set = vd_recipe_set_ref(item->set);
+	copy->recipe = item->recipe;
+	copy->started_us = item->started_us;
+	for (int i = 0; r == 0 && i < item->recipe->camera_count; i++) {
+		if (!takes_frames)
+			r = copy_shot(&item->shots[i], &copy->shots[i]);
+		else
+			copy->shots[i] = item->shots[i];
+		if (takes_frames)
+			item->shots[i].bytes = (struct vd_buf){ 0 };
+	}
+	if (r == 0)
+		*ret_item = VD_TAKE(copy);
+	return r;
+}
+
+int vd_shot_pgm(const struct vd_shot *shot, struct vd_buf *out)
+{
+	int r;
+
+	if (shot->width < 1 || shot->height < 1 || shot->stride < shot->width ||
+	    (size_t)shot->stride * (size_t)(shot->height - 1) + (size_t)shot->width >
+		    shot->bytes.len)
+		return -EINVAL;
+	r = vd_buf_printf(out, "P5\n%d %d\n255\n", shot->width, shot->height);
+	for (int y = 0; r == 0 && y < shot->height; y++)
+		r = vd_buf_append(out, shot->bytes.data + (size_t)y * (size_t)shot->stride,
+				  (size_t)shot->width);
+	return r;
 }
 
 struct vd_item *vd_item_free(struct vd_item *item)

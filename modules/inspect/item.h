@@ -47,5 +47,14 @@ VD_DEFINE_CLEANUP(struct vd_item, vd_item_free)
 
 bool vd_item_is_complete(const struct vd_item *item); /* no camera is awaited any more */
 
+/*
+ * A second item with the same id, serial, trigger and parameters, to look at again; its frames
+ * are copied, or taken from item (takes_frames). -ENOMEM.
+ */
+VD_MUST int vd_item_split(struct vd_item *item, bool takes_frames, struct vd_item **ret_item);
+
+/* Appends a grey frame as PGM: a head of a line, then the rows. -EINVAL: too few bytes. */
+VD_MUST int vd_shot_pgm(const struct vd_shot *shot, struct vd_buf *out);
+
 /* Frees the frames: for items whose images are not needed. */
 void vd_item_drop_frames(struct vd_item *item);

@@ -6,30 +6,77 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
-enum { RETRY_MS = 20, NAME_BYTES = 96 };
+enum { RETRY_MS = 20, NAME_BYTES = 96, OUTPUT_BYTES = 32 };
+enum { BACK_OFF_LEAST_MS = 100, BACK_OFF_MOST_MS = 30000 };
 
-struct waiting {
-	struct waiting *next;
-	struct vd_done done;
+/* One record on its way: waiting, then offered, then gone or refused. */
+struct parcel {
+	struct parcel *next;
+	struct vd_publisher *publisher;
+	struct vd_done done; /* of a verdict; else only outcome.body */
+	char output[OUTPUT_BYTES], record_class[OUTPUT_BYTES];
+	size_t kept_bytes; /* of images */
+	int offers;
+	uint64_t due_ms; /* refused: when it is offered again */
+};
+
+struct list {
+	struct parcel *first, **end;
+	size_t count;
 };
 
 struct vd_publisher {
 	struct vd_module *module;
 	struct vd_publisher_handlers handlers;
 	void *argument;
-	struct vd_source *retry;
-	struct waiting *first, **end;
-	size_t waiting, unstored;
+	struct vd_source *retry, *again;
+	struct list waiting, refused;
+	struct parcel *offered; /* in any order; linked by next */
+	size_t unstored, kept_bytes;
+	bool hurries;
 };
 
 static void try_all(void *argument);
+static void offer_again(void *argument);
+
+static void push(struct list *list, struct parcel *parcel)
+{
+	if (!list->end)
+		list->end = &list->first;
+	parcel->next = NULL;
+	*list->end = parcel;
+	list->end = &parcel->next;
+	list->count++;
+}
+
+static struct parcel *pop(struct list *list)
+{
+	struct parcel *parcel = list->first;
+
+	if (!parcel)
+		return NULL;
+	list->first = parcel->next;
+	if (!list->first)
+		list->end = &list->first;
+	list->count--;
+	return parcel;
+}
+
+static void free_parcel(struct parcel *parcel)
+{
+	parcel->publisher->kept_bytes -= parcel->kept_bytes;
+	vd_done_fini(&parcel->done);
+	free(parcel);
+}
 
 int vd_publisher_new(struct vd_module *module, const struct vd_publisher_handlers *handlers,
 		     void *argument, struct vd_publisher **ret_publisher)
 {
 	VD_CLEANUP(vd_publisher_free) struct vd_publisher *publisher = NULL;
+	struct vd_loop *loop = vd_module_loop(module);
 	int r;
 
 	publisher = calloc(1, sizeof *publisher);
@@ -38,39 +85,40 @@ int vd_publisher_new(struct vd_module *module, const struct vd_publisher_handler
 	publisher->module = module;
 	publisher->handlers = *handlers;
 	publisher->argument = argument;
-	publisher->end = &publisher->first;
-	r = vd_loop_timer(vd_module_loop(module), try_all, publisher, &publisher->retry);
+	r = vd_loop_timer(loop, try_all, publisher, &publisher->retry);
+	if (r == 0)
+		r = vd_loop_timer(loop, offer_again, publisher, &publisher->again);
 	if (r == 0)
 		*ret_publisher = VD_TAKE(publisher);
 	return r;
 }
 
-static void pop(struct vd_publisher *publisher)
+static const char *item_of(const struct parcel *parcel)
 {
-	struct waiting *waiting = publisher->first;
-
-	publisher->first = waiting->next;
-	if (!publisher->first)
-		publisher->end = &publisher->first;
-	publisher->waiting--;
-	vd_done_fini(&waiting->done);
-	free(waiting);
+	return parcel->done.item ? parcel->done.item->id : "";
 }
 
 struct vd_publisher *vd_publisher_free(struct vd_publisher *publisher)
 {
+	struct parcel *parcel;
+
 	if (!publisher)
 		return NULL;
-	while (publisher->first)
-		pop(publisher);
+	while ((parcel = pop(&publisher->waiting)) || (parcel = pop(&publisher->refused)))
+		free_parcel(parcel);
+	while ((parcel = publisher->offered)) {
+		publisher->offered = parcel->next;
+		free_parcel(parcel);
+	}
 	(void)vd_source_free(publisher->retry);
+	(void)vd_source_free(publisher->again);
 	free(publisher);
 	return NULL;
 }
 
 size_t vd_publisher_waiting(const struct vd_publisher *publisher)
 {
-	return publisher->waiting;
+	return publisher->waiting.count;
 }
 
 size_t vd_publisher_unstored(const struct vd_publisher *publisher)
@@ -78,16 +126,69 @@ size_t vd_publisher_unstored(const struct vd_publisher *publisher)
 	return publisher->unstored;
 }
 
+size_t vd_publisher_refused(const struct vd_publisher *publisher)
+{
+	return publisher->refused.count;
+}
+
+/* ---- answers ---- */
+
+static void arm(struct vd_source *timer, uint64_t delay_ms)
+{
+	const int r = vd_timer_arm(timer, delay_ms);
+
+	if (r < 0)
+		vd_log(VD_ERROR, "verdict.noRetry", "text=\"%s\"", strerror(-r));
+}
+
+static void give_up(struct parcel *parcel, const char *text)
+{
+	struct vd_publisher *publisher = parcel->publisher;
+
+	vd_log(VD_ERROR, "verdict.lost", "itemId=%s output=%s offers=%d text=\"%s\"",
+	       item_of(parcel), parcel->output, parcel->offers, text);
+	publisher->handlers.on_lost(item_of(parcel), text, publisher->argument);
+	free_parcel(parcel);
+}
+
+static uint64_t back_off_ms(int offers)
+{
+	const uint64_t delay = (uint64_t)BACK_OFF_LEAST_MS << (offers < 16 ? offers - 1 : 15);
+
+	return delay < BACK_OFF_MOST_MS ? delay : BACK_OFF_MOST_MS;
+}
+
+static void keep_refused(struct vd_publisher *publisher, struct parcel *parcel, const char *text)
+{
+	if (publisher->hurries || parcel->offers >= VD_OFFERS_MOST) {
+		give_up(parcel, text);
+		return;
+	}
+	parcel->due_ms = vd_clock_mono_ms() + back_off_ms(parcel->offers);
+	push(&publisher->refused, parcel);
+	if (publisher->refused.count > VD_REFUSED_MOST)
+		give_up(pop(&publisher->refused), "too many are refused");
+	offer_again(publisher);
+}
+
 static void on_stored(struct vd_module *module, uint64_t id, int64_t seq, const char *text,
 		      void *argument)
 {
-	struct vd_publisher *publisher = argument;
+	struct parcel *parcel = argument, **at;
+	struct vd_publisher *publisher = parcel->publisher;
 
+	for (at = &publisher->offered; *at != parcel; at = &(*at)->next)
+		;
+	*at = parcel->next;
 	publisher->unstored--;
 	if (text)
-		vd_log(VD_ERROR, "verdict.refused", "id=%llu text=\"%s\"", (unsigned long long)id,
-		       text);
-	publisher->handlers.on_answer(text, publisher->argument);
+		vd_log(VD_WARN, "verdict.refused", "id=%llu itemId=%s offers=%d text=\"%s\"",
+		       (unsigned long long)id, item_of(parcel), parcel->offers, text);
+	publisher->handlers.on_answer(item_of(parcel), seq, text, publisher->argument);
+	if (text)
+		keep_refused(publisher, parcel, text);
+	else
+		free_parcel(parcel);
 }
 
 /* ---- attachments ---- */
@@ -122,16 +223,11 @@ static void attach(struct evidence *evidence, const char *type, const void *data
 	evidence->count++;
 }
 
-/* A raw frame becomes a PGM: a head of a line, then the same bytes. */
 static void attach_grey(struct evidence *evidence, const struct vd_shot *shot)
 {
 	struct vd_buf *out = &evidence->grey[evidence->count];
-	int r = vd_buf_printf(out, "P5\n%d %d\n255\n", shot->width, shot->height);
 
-	for (int y = 0; r == 0 && y < shot->height; y++)
-		r = vd_buf_append(out, shot->bytes.data + (size_t)y * (size_t)shot->stride,
-				  (size_t)shot->width);
-	if (r == 0)
+	if (vd_shot_pgm(shot, out) == 0)
 		attach(evidence, "image/x-portable-graymap", out->data, out->len);
 }
 
@@ -145,8 +241,7 @@ static void attach_shot(struct evidence *evidence, const struct vd_item *item, i
 		       shot->is_jpeg ? "jpg" : "pgm");
 	if (shot->is_jpeg)
 		attach(evidence, "image/jpeg", shot->bytes.data, shot->bytes.len);
-	else if ((size_t)shot->stride * (size_t)(shot->height - 1) + (size_t)shot->width <=
-		 shot->bytes.len)
+	else
 		attach_grey(evidence, shot);
 }
 
@@ -155,7 +250,7 @@ static void collect(struct evidence *evidence, const struct vd_done *done)
 {
 	const struct vd_item *item = done->item;
 
-	if (!done->outcome.keeps_images)
+	if (!item || !done->outcome.keeps_images)
 		return;
 	if (done->outcome.overlay.len > 0) {
 		(void)snprintf(evidence->names[0], NAME_BYTES, "overlay.jpg");
@@ -170,16 +265,17 @@ static void collect(struct evidence *evidence, const struct vd_done *done)
 
 /* ---- publishing ---- */
 
-static int publish(struct vd_publisher *publisher, const struct vd_done *done)
+static int publish(struct vd_publisher *publisher, struct parcel *parcel)
 {
+	const struct vd_done *done = &parcel->done;
 	VD_CLEANUP(evidence_fini) struct evidence evidence = { 0 };
 	struct vd_publication publication = {
-		.output = "verdict",
-		.record_class = "verdict",
+		.output = parcel->output,
+		.record_class = parcel->record_class,
 		.body = done->outcome.body,
 		.attachments = evidence.list,
 		.on_stored = on_stored,
-		.argument = publisher,
+		.argument = parcel,
 	};
 	int r;
 
@@ -192,7 +288,7 @@ static int publish(struct vd_publisher *publisher, const struct vd_done *done)
 		r = vd_module_publish(publisher->module, &publication, NULL);
 	}
 	if (r < 0 && r != -E2BIG && evidence.count > 0) {
-		vd_log(VD_ERROR, "verdict.withoutImages", "itemId=%s text=\"%s\"", done->item->id,
+		vd_log(VD_ERROR, "verdict.withoutImages", "itemId=%s text=\"%s\"", item_of(parcel),
 		       strerror(-r));
 		publication.attachment_count = 0;
 		r = vd_module_publish(publisher->module, &publication, NULL);
@@ -200,51 +296,111 @@ static int publish(struct vd_publisher *publisher, const struct vd_done *done)
 	return r;
 }
 
-static void retry_later(struct vd_publisher *publisher)
+static void drop_images(struct parcel *parcel)
 {
-	const int r = vd_timer_arm(publisher->retry, RETRY_MS);
+	vd_buf_fini(&parcel->done.outcome.overlay);
+	if (parcel->done.item)
+		vd_item_drop_frames(parcel->done.item);
+	parcel->done.outcome.keeps_images = false;
+}
 
-	if (r < 0)
-		vd_log(VD_ERROR, "verdict.noRetry", "text=\"%s\"", strerror(-r));
+/* Images are kept for another offer as far as there is room; the verdict always is. */
+static void keep_offered(struct vd_publisher *publisher, struct parcel *parcel)
+{
+	size_t bytes = parcel->done.outcome.overlay.len;
+
+	for (int i = 0; parcel->done.item && i < VD_CAMERAS_MOST; i++)
+		bytes += parcel->done.item->shots[i].bytes.len;
+	if (parcel->kept_bytes == 0 && publisher->kept_bytes + bytes > VD_KEPT_BYTES) {
+		drop_images(parcel);
+	} else if (parcel->kept_bytes == 0) {
+		parcel->kept_bytes = bytes;
+		publisher->kept_bytes += bytes;
+	}
+	parcel->next = publisher->offered;
+	publisher->offered = parcel;
+	parcel->offers++;
+	publisher->unstored++;
 }
 
 static void try_all(void *argument)
 {
 	struct vd_publisher *publisher = argument;
 
-	while (publisher->first) {
-		struct vd_done *done = &publisher->first->done;
-		const int r = publish(publisher, done);
+	while (publisher->waiting.first) {
+		struct parcel *parcel = publisher->waiting.first;
+		const int r = publish(publisher, parcel);
 
 		if (r == VD_MODULE_GONE)
 			return;
 		if (r != 0) {
 			if (r < 0)
 				vd_log(VD_ERROR, "verdict.notPublished", "itemId=%s text=\"%s\"",
-				       done->item->id, strerror(-r));
-			retry_later(publisher);
+				       item_of(parcel), strerror(-r));
+			arm(publisher->retry, RETRY_MS);
 			return;
 		}
-		publisher->unstored++;
-		pop(publisher);
+		keep_offered(publisher, pop(&publisher->waiting));
 	}
+}
+
+/* The refused list is in the order of refusals, not of due times: it is short. */
+static void offer_again(void *argument)
+{
+	struct vd_publisher *publisher = argument;
+	const uint64_t now = vd_clock_mono_ms();
+	uint64_t next = UINT64_MAX;
+
+	for (size_t left = publisher->refused.count; left > 0; left--) {
+		struct parcel *parcel = pop(&publisher->refused);
+		const bool is_due = publisher->hurries || parcel->due_ms <= now;
+
+		if (!is_due && parcel->due_ms < next)
+			next = parcel->due_ms;
+		push(is_due ? &publisher->waiting : &publisher->refused, parcel);
+	}
+	if (next != UINT64_MAX)
+		arm(publisher->again, next - now);
+	if (publisher->waiting.first && !vd_timer_is_armed(publisher->retry))
+		arm(publisher->retry, 0);
+}
+
+void vd_publisher_hurry(struct vd_publisher *publisher)
+{
+	publisher->hurries = true;
+	offer_again(publisher);
+}
+
+static int put(struct vd_publisher *publisher, const char *output, const char *record_class,
+	       struct vd_done *done)
+{
+	struct parcel *parcel = calloc(1, sizeof *parcel);
+
+	if (!parcel || !done->outcome.body) {
+		free(parcel);
+		vd_done_fini(done);
+		return -ENOMEM;
+	}
+	parcel->publisher = publisher;
+	parcel->done = *done;
+	*done = (struct vd_done){ 0 };
+	(void)snprintf(parcel->output, sizeof parcel->output, "%s", output);
+	(void)snprintf(parcel->record_class, sizeof parcel->record_class, "%s", record_class);
+	push(&publisher->waiting, parcel);
+	if (!vd_timer_is_armed(publisher->retry))
+		try_all(publisher);
+	return 0;
 }
 
 int vd_publisher_put(struct vd_publisher *publisher, struct vd_done *done)
 {
-	struct waiting *waiting = calloc(1, sizeof *waiting);
+	return put(publisher, "verdict", "verdict", done);
+}
 
-	if (!waiting || !done->outcome.body) {
-		free(waiting);
-		vd_done_fini(done);
-		return -ENOMEM;
-	}
-	waiting->done = *done;
-	*done = (struct vd_done){ 0 };
-	*publisher->end = waiting;
-	publisher->end = &waiting->next;
-	publisher->waiting++;
-	if (!vd_timer_is_armed(publisher->retry))
-		try_all(publisher);
-	return 0;
+int vd_publisher_put_record(struct vd_publisher *publisher, const char *output,
+			    const char *record_class, cJSON **body)
+{
+	struct vd_done done = { .outcome.body = VD_TAKE(*body) };
+
+	return put(publisher, output, record_class, &done);
 }

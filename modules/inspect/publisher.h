@@ -8,14 +8,19 @@
 #include "modules/sdk/module.h"
 
 /*
- * Hands verdicts to the agent, in order. While the agent is slow they wait here and are tried
- * again; each is counted until the agent says that it is durable. On the loop.
+ * Hands verdicts, alarms and events to the agent, in order. While the agent is slow they wait here
+ * and are tried again. Each is kept until the agent says that it is durable; one that the agent
+ * refuses is offered again with a back-off, from a list of at most VD_REFUSED_MOST. What is given
+ * up in the end is counted and said aloud. On the loop.
  */
+enum { VD_REFUSED_MOST = 256, VD_OFFERS_MOST = 40, VD_KEPT_BYTES = 64 << 20 };
+
 struct vd_publisher;
 
 struct vd_publisher_handlers {
-	/* text NULL: durable; else the agent refused it, and why. */
-	void (*on_answer)(const char *text, void *argument);
+	/* text NULL: durable, under seq; else the agent refused it, and why. item_id "": no verdict. */
+	void (*on_answer)(const char *item_id, int64_t seq, const char *text, void *argument);
+	void (*on_lost)(const char *item_id, const char *text, void *argument);
 };
 
 VD_MUST int vd_publisher_new(struct vd_module *module, const struct vd_publisher_handlers *handlers,
@@ -28,6 +33,14 @@ VD_DEFINE_CLEANUP(struct vd_publisher, vd_publisher_free)
  * be queued and is lost; the caller must say so.
  */
 VD_MUST int vd_publisher_put(struct vd_publisher *publisher, struct vd_done *done);
+
+/* The same for a record without images. Takes *body. */
+VD_MUST int vd_publisher_put_record(struct vd_publisher *publisher, const char *output,
+				    const char *record_class, cJSON **body);
+
+/* Offers what was refused once more, now, and gives up what is refused again: before the end. */
+void vd_publisher_hurry(struct vd_publisher *publisher);
+size_t vd_publisher_refused(const struct vd_publisher *publisher); /* waiting for another offer */
 
 size_t vd_publisher_waiting(const struct vd_publisher *publisher);  /* not yet handed over */
 size_t vd_publisher_unstored(const struct vd_publisher *publisher); /* handed over, not answered */

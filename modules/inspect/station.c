@@ -9,11 +9,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "modules/inspect/assembly.h"
+#include "modules/inspect/notice.h"
 #include "modules/inspect/publisher.h"
+#include "modules/inspect/recent.h"
 #include "modules/inspect/tally.h"
 #include "modules/inspect/worker.h"
 
 enum { VERSION_UNKNOWN = -1 };
+enum { REFUSALS_TOLD = 3, GATHER_MOST = 100000, GATHER_SECONDS = 31 * 86400 };
 enum { PEERS_MOST = 32, REPORT_MS = 1000, FOLDER_BYTES = 4096 };
 
 /* What came last from a camera, to know a stale frame by. */
@@ -34,7 +37,9 @@ struct vd_station {
 	struct peer peers[PEERS_MOST];
 	int peer_count;
 	struct vd_tally tally;
-	cJSON *state; /* the last that the inspector told */
+	struct vd_recent recent;
+	bool is_refused; /* the alarm that verdicts are refused is raised */
+	cJSON *state;    /* the last that the inspector told */
 	bool is_changed, is_stopping;
 };
 
@@ -59,6 +64,8 @@ static void send_report(void *argument)
 	    vd_json_add_number(body, "unstored",
 			       (double)(vd_publisher_unstored(station->publisher) +
 					vd_publisher_waiting(station->publisher))) &&
+	    vd_json_add_number(body, "refusedWaiting",
+			       (double)vd_publisher_refused(station->publisher)) &&
 	    vd_module_report(station->module, body) == 0) {
 		station->is_changed = false;
 		return;
@@ -79,7 +86,8 @@ static bool is_in_hand(struct vd_station *station)
 {
 	return !vd_worker_is_idle(station->worker) ||
 	       vd_publisher_waiting(station->publisher) > 0 ||
-	       vd_publisher_unstored(station->publisher) > 0;
+	       vd_publisher_unstored(station->publisher) > 0 ||
+	       vd_publisher_refused(station->publisher) > 0;
 }
 
 static void leave_if_done(struct vd_station *station)
@@ -88,19 +96,83 @@ static void leave_if_done(struct vd_station *station)
 		vd_module_exit(station->module, 0);
 }
 
+static const char *name_of(const struct vd_station *station)
+{
+	return station->set->station[0] ? station->set->station
+					: vd_module_instance(station->module);
+}
+
+/* Takes *body. */
+static void say(struct vd_station *station, const char *output, const char *record_class,
+		cJSON **body)
+{
+	const int r =
+		*body ? vd_publisher_put_record(station->publisher, output, record_class, body)
+		      : -ENOMEM;
+
+	if (r < 0)
+		vd_log(VD_ERROR, "notice.lost", "output=%s text=\"%s\"", output, strerror(-r));
+}
+
+static void raise_alarm(struct vd_station *station, const char *kind, bool is_raised,
+			const char *text)
+{
+	cJSON *body = vd_alarm_body(kind, is_raised, NULL, text);
+
+	if (body && !vd_json_add_string(body, "station", name_of(station)))
+		body = vd_json_free(body);
+	say(station, "alarm", "alarm", &body);
+}
+
+static void say_all(struct vd_station *station, cJSON *notices)
+{
+	cJSON *notice;
+
+	cJSON_ArrayForEach(notice, notices)
+	{
+		cJSON *body = cJSON_DetachItemFromObjectCaseSensitive(notice, "body");
+
+		say(station, vd_json_string(notice, "output", ""),
+		    vd_json_string(notice, "class", ""), &body);
+	}
+}
+
 static void publish(struct vd_station *station, struct vd_done *done)
 {
 	vd_tally_verdict(&station->tally, done->outcome.verdict);
+	vd_recent_put(&station->recent, done->item, done->outcome.verdict);
 	if (vd_publisher_put(station->publisher, done) < 0)
 		vd_log(VD_ERROR, "verdict.lost", "text=\"out of memory\"");
 	vd_module_work(station->module, 1);
 	changed(station);
 }
 
+static void answer(struct vd_station *station, int64_t id, int status, const char *key,
+		   const char *text)
+{
+	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
+
+	if (!body || !vd_json_add_string(body, key, text) ||
+	    vd_module_answer(station->module, id, status, body) != 0)
+		vd_log(VD_WARN, "call.unanswered", "id=%lld", (long long)id);
+}
+
+static void answer_order(struct vd_station *station, const struct vd_done *done)
+{
+	const struct vd_recipe *recipe = &station->set->recipes[station->set->active];
+
+	if (done->status < 0)
+		answer(station, done->call, done->status == -ENOMEM ? 500 : 409, "text",
+		       done->text[0] ? done->text : strerror(-done->status));
+	else
+		answer(station, done->call, 200, "recipe", recipe->name);
+}
+
 static void take_results(void *argument)
 {
 	struct vd_station *station = argument;
 	struct vd_done done = { 0 };
+	cJSON *notices = NULL;
 
 	while (vd_worker_take(station->worker, &done)) {
 		if (done.outcome.state) {
@@ -108,10 +180,15 @@ static void take_results(void *argument)
 			station->state = VD_TAKE(done.outcome.state);
 			changed(station);
 		}
+		if (done.call >= 0)
+			answer_order(station, &done);
+		notices = VD_TAKE(done.outcome.notices);
 		if (done.item) {
 			vd_tally_latency(&station->tally, done.outcome.total_ms);
 			publish(station, &done);
 		}
+		say_all(station, notices);
+		notices = vd_json_free(notices);
 		vd_done_fini(&done);
 	}
 	vd_module_due(station->module, !vd_worker_is_idle(station->worker));
@@ -127,7 +204,21 @@ static void wake(void *argument)
 		vd_log(VD_ERROR, "verdict.delayed", "text=\"out of memory\"");
 }
 
-static void on_answer(const char *text, void *argument)
+/* Hysteresis: raised with the third refusal that waits, cleared when none does any more. */
+static void watch_refusals(struct vd_station *station, const char *text)
+{
+	const size_t waiting = vd_publisher_refused(station->publisher);
+
+	if (!station->is_refused && text && waiting >= REFUSALS_TOLD) {
+		station->is_refused = true;
+		raise_alarm(station, "verdictsRefused", true, text);
+	} else if (station->is_refused && waiting == 0 && !text) {
+		station->is_refused = false;
+		raise_alarm(station, "verdictsRefused", false, "all are stored");
+	}
+}
+
+static void on_answer(const char *item_id, int64_t seq, const char *text, void *argument)
 {
 	struct vd_station *station = argument;
 
@@ -135,8 +226,24 @@ static void on_answer(const char *text, void *argument)
 		station->tally.refused++;
 	else
 		station->tally.stored++;
+	if (!text && item_id[0])
+		vd_recent_stored(&station->recent, item_id, seq);
+	watch_refusals(station, text);
 	changed(station);
 	leave_if_done(station);
+}
+
+static void on_lost(const char *item_id, const char *text, void *argument)
+{
+	struct vd_station *station = argument;
+	char prose[192];
+
+	station->tally.lost++;
+	changed(station);
+	if (!item_id[0] || station->is_stopping)
+		return;
+	(void)snprintf(prose, sizeof prose, "item %s: given up, %.100s", item_id, text);
+	raise_alarm(station, "verdictLost", true, prose);
 }
 
 /* ---- items in ---- */
@@ -330,64 +437,145 @@ int vd_station_configure(struct vd_station *station, const cJSON *parameters,
 	set->version = VERSION_UNKNOWN;
 	(void)vd_recipe_set_unref(station->set);
 	station->set = set;
-	return vd_worker_ask_state(station->worker, set);
+	return vd_worker_order(station->worker, VD_ORDER_STATE, set, -1, NULL);
 }
 
-static void answer(struct vd_station *station, int64_t id, int status, const char *key,
-		   const char *text)
+static void order(struct vd_station *station, int64_t id, enum vd_worker_order what,
+		  const struct vd_gather_order *gather)
+{
+	if (vd_worker_order(station->worker, what, station->set, id, gather) < 0)
+		answer(station, id, 500, "text", "out of memory");
+}
+
+static void refuse_call(struct vd_station *station, int64_t id, const struct vd_fault *fault)
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
 
-	if (!body || !vd_json_add_string(body, key, text) ||
-	    vd_module_answer(station->module, id, status, body) != 0)
+	if (!body || !vd_json_add_string(body, "pointer", fault->pointer) ||
+	    !vd_json_add_string(body, "text", fault->text) ||
+	    vd_module_answer(station->module, id, fault->code, body) != 0)
 		vd_log(VD_WARN, "call.unanswered", "id=%lld", (long long)id);
 }
 
-static void call_learn(struct vd_station *station, int64_t id)
+static void call_learn(struct vd_station *station, int64_t id, const cJSON *body)
 {
-	const struct vd_recipe *recipe = &station->set->recipes[station->set->active];
+	order(station, id, VD_ORDER_LEARN, NULL);
+}
 
-	if (!vd_recipe_learns(recipe))
-		answer(station, id, 409, "text", "the active recipe has no step that learns");
-	else if (vd_worker_learn(station->worker, station->set) < 0)
-		answer(station, id, 500, "text", "out of memory");
-	else
-		answer(station, id, 200, "recipe", recipe->name);
+static void call_arm(struct vd_station *station, int64_t id, const cJSON *body)
+{
+	order(station, id, VD_ORDER_ARM, NULL);
+}
+
+static void call_roll_back(struct vd_station *station, int64_t id, const cJSON *body)
+{
+	order(station, id, VD_ORDER_ROLL_BACK, NULL);
+}
+
+static void call_gather(struct vd_station *station, int64_t id, const cJSON *body)
+{
+	const char *label = vd_json_string(body, "label", "");
+	const int64_t count = vd_json_int(body, "count", 0);
+	const int64_t seconds = vd_json_int(body, "seconds", 0);
+	struct vd_gather_order gather = { .count = (int)count };
+	struct vd_fault fault = { 0 };
+
+	if (vd_json_bool(body, "stop", false)) {
+		order(station, id, VD_ORDER_GATHER, NULL);
+		return;
+	}
+	if (!vd_name_is_plain(label))
+		vd_fault_set(&fault, 400, "/label", "letters, digits, '.', '_', '-'");
+	else if (count < 1 || count > GATHER_MOST)
+		vd_fault_set(&fault, 400, "/count", "1 to %d", GATHER_MOST);
+	else if (seconds < 1 || seconds > GATHER_SECONDS)
+		vd_fault_set(&fault, 400, "/seconds", "1 to %d", GATHER_SECONDS);
+	if (fault.code) {
+		refuse_call(station, id, &fault);
+		return;
+	}
+	(void)snprintf(gather.label, sizeof gather.label, "%s", label);
+	gather.until_wall_ms = vd_clock_wall_ms() + 1000 * seconds;
+	gather.bytes_most = vd_json_int(body, "maxBytes", INT64_C(1) << 30);
+	order(station, id, VD_ORDER_GATHER, &gather);
+}
+
+static void call_override(struct vd_station *station, int64_t id, const cJSON *call)
+{
+	struct vd_fault fault = { 0 };
+	VD_CLEANUP(vd_json_free)
+	cJSON *body = vd_override_body(&station->recent, call, name_of(station), vd_clock_wall_ms(),
+				       &fault);
+
+	if (!body) {
+		refuse_call(station, id, &fault);
+		return;
+	}
+	station->tally.overrides++;
+	changed(station);
+	answer(station, id, 200, "itemId", vd_json_string(body, "itemId", ""));
+	say(station, "override", "verdict", &body);
 }
 
 void vd_station_call(struct vd_station *station, int64_t id, const char *method, const cJSON *body)
 {
-	if (strcmp(method, "learn") == 0)
-		call_learn(station, id);
-	else
-		answer(station, id, 404, "text", "the only method is learn");
+	static const struct {
+		const char *name;
+		void (*call)(struct vd_station *station, int64_t id, const cJSON *body);
+	} methods[] = { { "learn", call_learn },
+			{ "arm", call_arm },
+			{ "rollback", call_roll_back },
+			{ "gather", call_gather },
+			{ "override", call_override } };
+
+	for (size_t i = 0; i < VD_COUNT(methods); i++) {
+		if (strcmp(methods[i].name, method) == 0) {
+			methods[i].call(station, id, body);
+			return;
+		}
+	}
+	answer(station, id, 404, "text", "methods are learn, arm, rollback, gather and override");
 }
 
 bool vd_station_stop(struct vd_station *station)
 {
 	station->is_stopping = true;
+	vd_publisher_hurry(station->publisher);
 	return !is_in_hand(station);
+}
+
+/* From the worker's thread. */
+static void on_progress(void *argument)
+{
+	const struct vd_station *station = argument;
+
+	vd_module_work(station->module, 1);
 }
 
 static int start_worker(struct vd_station *station)
 {
 	static const struct vd_worker_handlers handlers = { .on_done = wake };
 	const char *folder = vd_module_state_folder(station->module);
-	char models[FOLDER_BYTES] = "";
+	char models[FOLDER_BYTES] = "", gathered[FOLDER_BYTES] = "";
 	const struct vd_inspector_options options = {
 		.station = vd_module_instance(station->module),
 		.model_folder = models,
+		.gather_folder = gathered,
 		.now_us = vd_clock_mono_us,
+		.on_progress = on_progress,
+		.argument = station,
 	};
 
-	if (folder[0] && snprintf(models, sizeof models, "%s/models", folder) >= FOLDER_BYTES)
+	if (folder[0] && (snprintf(models, sizeof models, "%s/models", folder) >= FOLDER_BYTES ||
+			  snprintf(gathered, sizeof gathered, "%s/gather", folder) >= FOLDER_BYTES))
 		return -ENAMETOOLONG;
 	return vd_worker_new(&options, &handlers, station, &station->worker);
 }
 
 static int start(struct vd_station *station, const cJSON *parameters, struct vd_fault *fault)
 {
-	static const struct vd_publisher_handlers publisher = { .on_answer = on_answer };
+	static const struct vd_publisher_handlers publisher = { .on_answer = on_answer,
+								.on_lost = on_lost };
 	static const struct vd_frame_in_handlers frames = { .on_frame = on_frame,
 							    .on_failed = on_failed,
 							    .on_peer = on_peer };

@@ -62,5 +62,7 @@ bool vd_tally_add(const struct vd_tally *tally, cJSON *json)
 	       vd_json_add_number(counters, "lateFrames", (double)tally->late_frames) &&
 	       vd_json_add_number(counters, "stored", (double)tally->stored) &&
 	       vd_json_add_number(counters, "refused", (double)tally->refused) &&
+	       vd_json_add_number(counters, "lost", (double)tally->lost) &&
+	       vd_json_add_number(counters, "overrides", (double)tally->overrides) &&
 	       add_latencies(tally, json);
 }

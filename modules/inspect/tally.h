@@ -12,7 +12,7 @@ enum { VD_LATENCIES = 1024 };
 
 struct vd_tally {
 	uint64_t verdicts[VD_VERDICTS];
-	uint64_t queue_full, unexpected_frames, late_frames, refused, stored;
+	uint64_t queue_full, unexpected_frames, late_frames, refused, stored, lost, overrides;
 	double latencies_ms[VD_LATENCIES]; /* of the last items, a ring */
 	uint64_t latency_count;
 };

@@ -5,13 +5,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum task { INSPECT, LEARN, TELL_STATE };
+#include "base/log.h"
 
 /* A job becomes its own result, so that a finished item never lacks the memory to be told. */
 struct job {
 	struct job *next;
-	enum task task;
-	struct vd_recipe_set *set; /* a reference; NULL for INSPECT */
+	enum vd_worker_order order;
+	struct vd_gather_order gather; /* VD_ORDER_GATHER; label "": ends it */
+	struct vd_recipe_set *set;     /* of an order, a reference; NULL: an item */
 	struct vd_done done;
 };
 
@@ -67,22 +68,86 @@ static void free_job(struct job *job)
 	free(job);
 }
 
-static void do_job(struct vd_worker *worker, struct job *job)
+static int obey(struct vd_worker *worker, struct job *job)
 {
-	switch (job->task) {
-	case INSPECT:
-		vd_inspector_run(worker->inspector, job->done.item, &job->done.outcome);
-		if (!job->done.outcome.keeps_images)
-			vd_item_drop_frames(job->done.item);
-		return;
-	case LEARN:
-		vd_inspector_learn(worker->inspector, job->set);
-		job->done.outcome.state = vd_inspector_state(worker->inspector, job->set);
-		return;
-	case TELL_STATE:
-		job->done.outcome.state = vd_inspector_state(worker->inspector, job->set);
+	switch (job->order) {
+	case VD_ORDER_LEARN:
+		return vd_inspector_learn(worker->inspector, job->set, job->done.text);
+	case VD_ORDER_ARM:
+		return vd_inspector_arm(worker->inspector, job->set, job->done.text);
+	case VD_ORDER_ROLL_BACK:
+		return vd_inspector_roll_back(worker->inspector, job->set, job->done.text);
+	case VD_ORDER_GATHER:
+		vd_inspector_gather(worker->inspector, job->gather.label[0] ? &job->gather : NULL);
+		return 0;
+	case VD_ORDER_STATE:
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* What the item is for after its verdict; NULL: nothing, or no memory for it. */
+static struct vd_item *inspect(struct vd_worker *worker, struct job *job)
+{
+	struct vd_item *after = NULL;
+	bool keeps;
+
+	vd_inspector_run(worker->inspector, job->done.item, &job->done.outcome);
+	keeps = job->done.outcome.keeps_images;
+	if (vd_inspector_follows(worker->inspector, job->done.item) &&
+	    vd_item_split(job->done.item, !keeps, &after) < 0)
+		vd_log(VD_WARN, "item.notFollowed", "itemId=%s text=\"out of memory\"",
+		       job->done.item->id);
+	if (!keeps)
+		vd_item_drop_frames(job->done.item);
+	return after;
+}
+
+static void finish(struct vd_worker *worker, struct job *job, bool is_busy)
+{
+	(void)pthread_mutex_lock(&worker->lock);
+	push(&worker->finished, job);
+	worker->is_busy = is_busy;
+	(void)pthread_mutex_unlock(&worker->lock);
+	worker->handlers.on_done(worker->argument);
+}
+
+/* The verdict is out; what follows must not have delayed it. */
+static void follow(struct vd_worker *worker, struct vd_item *item, enum vd_verdict verdict)
+{
+	struct job *job = calloc(1, sizeof *job);
+	struct vd_outcome outcome = { 0 };
+
+	vd_inspector_follow(worker->inspector, item, verdict, job ? &job->done.outcome : &outcome);
+	vd_outcome_fini(&outcome);
+	if (job) {
+		job->done.call = -1;
+		finish(worker, job, false);
 		return;
 	}
+	(void)pthread_mutex_lock(&worker->lock);
+	worker->is_busy = false;
+	(void)pthread_mutex_unlock(&worker->lock);
+	worker->handlers.on_done(worker->argument);
+}
+
+static void do_job(struct vd_worker *worker, struct job *job)
+{
+	VD_CLEANUP(vd_item_free) struct vd_item *after = NULL;
+	enum vd_verdict verdict;
+	bool goes_on;
+
+	if (job->set) {
+		job->done.status = obey(worker, job);
+		job->done.outcome.state = vd_inspector_state(worker->inspector, job->set);
+	} else {
+		after = inspect(worker, job);
+	}
+	verdict = job->done.outcome.verdict;
+	goes_on = after || vd_inspector_must_fit(worker->inspector);
+	finish(worker, job, goes_on);
+	if (goes_on)
+		follow(worker, after, verdict);
 }
 
 static struct job *next_job(struct vd_worker *worker)
@@ -102,14 +167,8 @@ static void *work(void *argument)
 	struct vd_worker *worker = argument;
 	struct job *job;
 
-	while ((job = next_job(worker))) {
+	while ((job = next_job(worker)))
 		do_job(worker, job);
-		(void)pthread_mutex_lock(&worker->lock);
-		push(&worker->finished, job);
-		worker->is_busy = false;
-		(void)pthread_mutex_unlock(&worker->lock);
-		worker->handlers.on_done(worker->argument);
-	}
 	return NULL;
 }
 
@@ -118,6 +177,7 @@ int vd_worker_new(const struct vd_inspector_options *options,
 		  struct vd_worker **ret_worker)
 {
 	struct vd_worker *worker = calloc(1, sizeof *worker);
+	struct vd_inspector_options own = *options;
 	int r;
 
 	if (!worker)
@@ -126,7 +186,8 @@ int vd_worker_new(const struct vd_inspector_options *options,
 	worker->argument = argument;
 	(void)pthread_mutex_init(&worker->lock, NULL);
 	(void)pthread_cond_init(&worker->changed, NULL);
-	r = vd_inspector_new(options, &worker->inspector);
+	own.fits_apart = true;
+	r = vd_inspector_new(&own, &worker->inspector);
 	if (r == 0)
 		r = -pthread_create(&worker->thread, NULL, work, worker);
 	if (r < 0) {
@@ -160,37 +221,40 @@ struct vd_worker *vd_worker_free(struct vd_worker *worker)
 	return NULL;
 }
 
-static int submit(struct vd_worker *worker, enum task task, struct vd_recipe_set *set,
-		  struct vd_item **item)
+static void submit(struct vd_worker *worker, struct job *job)
+{
+	(void)pthread_mutex_lock(&worker->lock);
+	push(&worker->waiting, job);
+	(void)pthread_cond_signal(&worker->changed);
+	(void)pthread_mutex_unlock(&worker->lock);
+}
+
+int vd_worker_submit(struct vd_worker *worker, struct vd_item **item)
 {
 	struct job *job = calloc(1, sizeof *job);
 
 	if (!job)
 		return -ENOMEM;
-	job->task = task;
-	job->set = set ? vd_recipe_set_ref(set) : NULL;
-	if (item)
-		job->done.item = VD_TAKE(*item);
-	(void)pthread_mutex_lock(&worker->lock);
-	push(&worker->waiting, job);
-	(void)pthread_cond_signal(&worker->changed);
-	(void)pthread_mutex_unlock(&worker->lock);
+	job->done.item = VD_TAKE(*item);
+	job->done.call = -1;
+	submit(worker, job);
 	return 0;
 }
 
-int vd_worker_submit(struct vd_worker *worker, struct vd_item **item)
+int vd_worker_order(struct vd_worker *worker, enum vd_worker_order order, struct vd_recipe_set *set,
+		    int64_t call, const struct vd_gather_order *gather)
 {
-	return submit(worker, INSPECT, NULL, item);
-}
+	struct job *job = calloc(1, sizeof *job);
 
-int vd_worker_learn(struct vd_worker *worker, struct vd_recipe_set *set)
-{
-	return submit(worker, LEARN, set, NULL);
-}
-
-int vd_worker_ask_state(struct vd_worker *worker, struct vd_recipe_set *set)
-{
-	return submit(worker, TELL_STATE, set, NULL);
+	if (!job)
+		return -ENOMEM;
+	job->order = order;
+	job->set = vd_recipe_set_ref(set);
+	job->done.call = call;
+	if (gather)
+		job->gather = *gather;
+	submit(worker, job);
+	return 0;
 }
 
 size_t vd_worker_waiting(struct vd_worker *worker)

@@ -28,16 +28,29 @@ VD_DEFINE_CLEANUP(struct vd_worker, vd_worker_free)
 /* Takes *item. -ENOMEM: it stays the caller's. */
 VD_MUST int vd_worker_submit(struct vd_worker *worker, struct vd_item **item);
 
-/* Learn set's active recipe anew / tell its state; both come out as a result without an item. */
-VD_MUST int vd_worker_learn(struct vd_worker *worker, struct vd_recipe_set *set);
-VD_MUST int vd_worker_ask_state(struct vd_worker *worker, struct vd_recipe_set *set);
+/* What is not an item; each comes out as a result without one. */
+enum vd_worker_order {
+	VD_ORDER_STATE, /* tell the state of set's active recipe */
+	VD_ORDER_LEARN,
+	VD_ORDER_ARM,
+	VD_ORDER_ROLL_BACK,
+	VD_ORDER_GATHER
+};
+
+/* call: comes back in the result; -1: none. gather: for VD_ORDER_GATHER; NULL ends gathering. */
+VD_MUST int vd_worker_order(struct vd_worker *worker, enum vd_worker_order order,
+			    struct vd_recipe_set *set, int64_t call,
+			    const struct vd_gather_order *gather);
 
 size_t vd_worker_waiting(struct vd_worker *worker); /* items not yet begun */
 bool vd_worker_is_idle(struct vd_worker *worker);   /* nothing waits, nothing is in hand */
 
 struct vd_done {
-	struct vd_item *item; /* NULL: only outcome.state is there */
+	struct vd_item *item; /* NULL: no verdict; outcome's state and notices may be there */
 	struct vd_outcome outcome;
+	int64_t call; /* of an order, -1: none */
+	int status;   /* of an order: 0, or negative with text */
+	char text[VD_STEP_TEXT];
 };
 
 /* The next result, in order; false: there is none. */

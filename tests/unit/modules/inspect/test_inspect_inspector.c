@@ -246,11 +246,11 @@ static void a_damaged_model_file_is_never_used(void **state)
 static void learning_again_keeps_the_previous_model(void **state)
 {
 	struct fixture f;
-	char path[128];
+	char path[128], text[VD_STEP_TEXT] = "";
 
 	begin(&f, LEARNS);
 	teach(&f);
-	vd_inspector_learn(f.inspector, f.set);
+	assert_int_equal(vd_inspector_learn(f.inspector, f.set, text), 0);
 	assert_string_equal(run_part(&f, 0), "NO_DECISION");
 	assert_string_equal(model_state(&f), "collecting");
 	for (int i = 1; i < PARTS; i++)
@@ -281,7 +281,7 @@ static void a_frame_that_is_no_evidence_teaches_nothing(void **state)
 static void changed_limits_keep_the_model_and_changed_regions_do_not(void **state)
 {
 	struct fixture f;
-	char text[sizeof LEARNS];
+	char text[sizeof LEARNS], why[VD_STEP_TEXT] = "";
 
 	begin(&f, LEARNS);
 	teach(&f);
@@ -290,6 +290,10 @@ static void changed_limits_keep_the_model_and_changed_regions_do_not(void **stat
 	memcpy(strstr(text, "\"minAreaPx\":10"), "\"minAreaPx\":90", 14);
 	(void)vd_recipe_set_unref(f.set);
 	f.set = parse_set(text, 8);
+	assert_string_equal(run_part(&f, -40), "NO_DECISION");
+	check_reason(&f, "print: rejected: challenge part print-");
+	assert_string_equal(model_state(&f), "rejected");
+	assert_int_equal(vd_inspector_arm(f.inspector, f.set, why), 0);
 	assert_string_equal(run_part(&f, -40), "OK");
 	assert_int_equal(vd_json_int(f.outcome.body, "parametersVersion", 0), 8);
 	memcpy(strstr(text, "[30,26,180,150]"), "[31,26,180,150]", 15);
