@@ -8,6 +8,7 @@ bench_ingest. Devices, broker, hub, front and this driver share the machine's co
 Prints a table; asserts nothing.
 
     bench_hub.py [DEVICES] [FOLDER]      FOLDER on a real disk: the disk's fdatasync is in the figures
+    bench_hub.py twins [TWINS] [FOLDER]  evaluation of configurations, at 100,000 twins
 """
 
 import http.client
@@ -29,7 +30,12 @@ sys.path.insert(0, str(ROOT / "tests" / "harness"))
 from cloud import API_VERSION, Cloud, sas_token  # noqa: E402
 
 BUILD = Path(os.environ.get("VD_BUILD", ROOT / "build" / "release"))
-DEVICES = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
+ARGUMENTS = sys.argv[1:]
+IS_TWINS = ARGUMENTS[:1] == ["twins"]
+if IS_TWINS:
+    ARGUMENTS.pop(0)
+DEVICES = int(ARGUMENTS[0]) if ARGUMENTS else 100000 if IS_TWINS else 10000
+FOLDER = ARGUMENTS[1] if len(ARGUMENTS) > 1 else None
 BATCH, MESSAGES, BATCHES, GETS, CALLERS = 100, 30000, 9000, 5000, 4
 
 
@@ -232,13 +238,47 @@ def run(folder):
         measure_reconnect(cloud, identities)
 
 
+def measure_evaluation(caller, name, condition, expected, reach=""):
+    """Until the hub's own count says so; single twin GETs beside it show what others feel."""
+    gets, end = [], time.monotonic() + 300
+    began = time.monotonic()
+    caller.call("PUT", f"/configurations/{name}", {
+        "id": name, "schemaVersion": "2.0", "priority": 1, "targetCondition": condition, "labels": {},
+        "content": {"deviceContent": {f"properties.desired.{name}": {"value": 1}}}})
+    applied = 0
+    while applied < expected and time.monotonic() < end:
+        at = time.monotonic()
+        caller.call("GET", "/twins/d00000")
+        gets.append((time.monotonic() - at) * 1000)
+        results = caller.call("GET", f"/configurations/{name}")["systemMetrics"]["results"]
+        applied = results.get("appliedCount", 0)
+        time.sleep(0.02)
+    took = time.monotonic() - began
+    gets.sort()
+    row(f"configuration \"{condition}\", applied to {applied} of {DEVICES}", f"{took:.2f} s", reach,
+        f"{DEVICES / took:,.0f} twins/s; REST GET meanwhile p50 {gets[len(gets) // 2]:.1f} "
+        f"max {gets[-1]:.1f} ms")
+
+
+def run_twins(folder):
+    names = [f"d{i:05}" for i in range(DEVICES)]
+    with Cloud(folder, BUILD, requests_per_second=100000) as cloud:
+        create(cloud, names, Path(folder) / "swarm")
+        caller = Caller(cloud)
+        on_threads(cloud, names[::100],
+                   lambda each, name: each.call("PATCH", f"/twins/{name}", {"tags": {"line": "seven"}}))
+        measure_evaluation(caller, "few", "tags.line='seven'", len(names[::100]))
+        measure_evaluation(caller, "all", "*", DEVICES)
+        row("hub: RSS", f"{rss_kb(cloud.children['hub'].pid) / 1024:.0f} MB", "")
+
+
 def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard < DEVICES + 100:
+    if not IS_TWINS and hard < DEVICES + 100:
         sys.exit(f"RLIMIT_NOFILE is {hard}: too few descriptors for {DEVICES} devices")
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as folder:
-        run(folder)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        (run_twins if IS_TWINS else run)(folder)
 
 
 main()

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 
+#include "base/buf.h"
 #include "twin/broker/spool.h"
 #include "twin/hub/ingest.h"
 #include "twin/hub/migrations.h"
@@ -167,6 +168,193 @@ static void what_cannot_be_read_is_a_dead_letter_and_the_rest_of_its_batch_is_ke
 	assert_int_equal(count_records(f->store, &everything), 1);
 }
 
+/* --- telemetry by the batch --- */
+
+static int add_up(const char *class_name, const char *verdict, int64_t count, void *argument)
+{
+	int64_t *sums = argument;
+
+	sums[verdict != NULL] += count;
+	return 0;
+}
+
+static const char *telemetry(struct vd_buf *out, const char *boot_id, int first, int count,
+			     int step)
+{
+	vd_buf_clear(out);
+	for (int i = 0; i < count; i++)
+		assert_int_equal(vd_buf_printf(out,
+					       "%s{\"bootId\":\"%s\",\"seq\":%d,\"class\":"
+					       "\"telemetry\",\"module\":\"m%d\",\"tWall\":"
+					       "\"2026-11-21T23:49:30.123Z\",\"body\":{\"n\":%d}}",
+					       i ? "," : "[", boot_id, first + i * step, i % 2,
+					       first + i * step),
+				 0);
+	assert_int_equal(vd_buf_append(out, "]", 1), 0);
+	return out->data;
+}
+
+static void take_telemetry(struct fixture *f, const char *boot_id, int first, int count, int step)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
+
+	take(f, "vd-batch=1&class=telemetry", telemetry(&text, boot_id, first, count, step));
+}
+
+static void telemetry_batches_that_overlap_are_stored_once(void **state)
+{
+	struct fixture *f = *state;
+	int64_t sums[2] = { 0 };
+
+	take_telemetry(f, "b", 0, 10, 1);
+	take_telemetry(f, "b", 5, 10, 1);
+	take_telemetry(f, "b", 0, 15, 1);
+	assert_int_equal(count_records(f->store, &everything), 15);
+	take_telemetry(f, "b", 4090, 12, 1); /* two blocks */
+	take_telemetry(f, "b", 4094, 4, 1);
+	assert_int_equal(count_records(f->store, &everything), 27);
+	take_telemetry(f, "b", 20, 5, 100000); /* far apart */
+	take_telemetry(f, "b", 20, 5, 100000);
+	assert_int_equal(count_records(f->store, &everything), 32);
+	take_telemetry(f, "c", 0, 3, 1); /* another boot */
+	assert_int_equal(count_records(f->store, &everything), 35);
+	take(f, "vd-batch=1",
+	     "[{\"bootId\":\"d\",\"seq\":1,\"class\":\"telemetry\"},"
+	     "{\"bootId\":\"d\",\"seq\":1,\"class\":\"telemetry\"}]");
+	assert_int_equal(count_records(f->store, &everything), 36);
+	assert_int_equal(vd_store_record_counts(f->store, "d1", add_up, sums), 0);
+	assert_int_equal(sums[0], 36);
+	assert_int_equal(letters(f), 0);
+}
+
+static void telemetry_stored_as_a_row_is_not_taken_again_in_a_batch(void **state)
+{
+	struct fixture *f = *state;
+
+	/* A line break: not plain, so that it is read by the tree. */
+	take(f, "vd-batch=1", "[{\"bootId\":\"b\",\n\"seq\":3,\"class\":\"telemetry\"}]");
+	take_telemetry(f, "b", 0, 10, 1);
+	assert_int_equal(count_records(f->store, &everything), 10);
+}
+
+struct seen_rows {
+	int64_t ids[64], seqs[64];
+	int count;
+};
+
+static int note_row(const struct vd_record_row *row, void *argument)
+{
+	struct seen_rows *rows = argument;
+	cJSON *json = json_of(row->text);
+
+	assert_true(rows->count < 64);
+	assert_int_equal(vd_json_int(json, "seq", -1), row->seq);
+	assert_string_equal(row->device, "d1");
+	(void)vd_json_free(json);
+	rows->ids[rows->count] = row->id;
+	rows->seqs[rows->count++] = row->seq;
+	return 0;
+}
+
+static struct seen_rows rows_of(struct fixture *f, struct vd_record_filter filter)
+{
+	struct seen_rows rows = { 0 };
+
+	assert_int_equal(vd_store_record_each(f->store, &filter, note_row, &rows), 0);
+	for (int i = 1; i < rows.count; i++)
+		assert_true(rows.ids[i] > rows.ids[i - 1]);
+	return rows;
+}
+
+static void batches_and_rows_are_read_as_one_sequence(void **state)
+{
+	struct fixture *f = *state;
+	struct vd_record_filter filter = everything;
+	struct seen_rows rows;
+
+	take_telemetry(f, "b", 0, 5, 1);
+	take(f, "vd-batch=1",
+	     "[{\"bootId\":\"b\",\"seq\":5,\"class\":\"event\"},"
+	     "{\"bootId\":\"b\",\"seq\":6,\"class\":\"telemetry\"},"
+	     "{\"bootId\":\"b\",\"seq\":7,\"class\":\"telemetry\",\"body\":{\"serial\":\"s\"}},"
+	     "{\"bootId\":\"b\",\"seq\":8,\"class\":\"raw\"}]");
+	take_telemetry(f, "b", 9, 4, 1);
+	rows = rows_of(f, filter);
+	assert_int_equal(rows.count, 13);
+	for (int i = 0; i < 13; i++) {
+		assert_int_equal(rows.ids[i], i + 1);
+		assert_int_equal(rows.seqs[i], i);
+	}
+	filter.after = 3;
+	filter.limit = 4;
+	rows = rows_of(f, filter);
+	assert_int_equal(rows.count, 4);
+	assert_int_equal(rows.seqs[0], 3);
+	filter.newest = true;
+	rows = rows_of(f, filter);
+	assert_int_equal(rows.count, 4);
+	assert_int_equal(rows.seqs[0], 9);
+	filter.limit = 7;
+	rows = rows_of(f, filter);
+	assert_int_equal(rows.seqs[0], 6);
+	assert_int_equal(rows.count, 7);
+}
+
+static void batches_are_filtered_as_rows_are(void **state)
+{
+	struct fixture *f = *state;
+	struct vd_record_filter filter = everything;
+
+	take_telemetry(f, "b", 0, 10, 1);
+	filter.module = "m1";
+	assert_int_equal(count_records(f->store, &filter), 5);
+	filter.limit = 2;
+	filter.newest = true;
+	assert_int_equal(rows_of(f, filter).seqs[0], 7);
+	filter = everything;
+	filter.class_name = "raw";
+	assert_int_equal(count_records(f->store, &filter), 0);
+	filter.class_name = "telemetry";
+	assert_int_equal(count_records(f->store, &filter), 10);
+	filter.device = "other";
+	assert_int_equal(count_records(f->store, &filter), 0);
+	filter = everything;
+	filter.serial = "s";
+	assert_int_equal(count_records(f->store, &filter), 0);
+}
+
+static void batches_expire_and_their_ids_are_not_given_again(void **state)
+{
+	struct fixture *f = *state;
+	int64_t last = 0;
+
+	take_telemetry(f, "b", 0, 10, 1);
+	assert_int_equal(vd_store_expire(f->store, 4999, 100), 0);
+	assert_int_equal(vd_store_expire(f->store, 5001, 100), 10);
+	assert_int_equal(count_records(f->store, &everything), 0);
+	assert_int_equal(vd_store_record_last_id(f->store, &last), 0);
+	assert_int_equal(last, 10);
+	take_telemetry(f, "b", 10, 1, 1);
+	assert_int_equal(rows_of(f, everything).ids[0], 11);
+}
+
+static void parts_of_a_group_are_undone_alone_and_kept_together(void **state)
+{
+	struct fixture *f = *state;
+
+	vd_store_group_begin(f->store);
+	assert_int_equal(vd_store_begin(f->store), 0);
+	take_telemetry(f, "b", 0, 10, 1);
+	assert_int_equal(vd_store_commit(f->store), 0);
+	assert_int_equal(vd_store_begin(f->store), 0);
+	take_telemetry(f, "b", 10, 10, 1);
+	vd_store_rollback(f->store);
+	vd_store_group_end(f->store);
+	assert_int_equal(count_records(f->store, &everything), 10);
+	take_telemetry(f, "b", 0, 20, 1);
+	assert_int_equal(count_records(f->store, &everything), 20);
+}
+
 static void a_record_in_the_name_of_another_device_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -175,14 +363,6 @@ static void a_record_in_the_name_of_another_device_is_refused(void **state)
 	     "[{\"deviceId\":\"d2\",\"bootId\":\"b\",\"seq\":1,\"class\":\"event\"}]");
 	assert_int_equal(count_records(f->store, &everything), 0);
 	assert_int_equal(letters(f), 1);
-}
-
-static int add_up(const char *class_name, const char *verdict, int64_t count, void *argument)
-{
-	int64_t *sums = argument;
-
-	sums[verdict != NULL] += count;
-	return 0;
 }
 
 static void counts_survive_the_rows_that_expire(void **state)
@@ -317,6 +497,11 @@ VD_TEST_MAIN(T(a_record_that_comes_twice_is_stored_once),
 	     T(filters_select_by_class_verdict_serial_and_position),
 	     T(the_newest_are_given_oldest_first),
 	     T(what_cannot_be_read_is_a_dead_letter_and_the_rest_of_its_batch_is_kept),
+	     T(telemetry_batches_that_overlap_are_stored_once),
+	     T(telemetry_stored_as_a_row_is_not_taken_again_in_a_batch),
+	     T(batches_and_rows_are_read_as_one_sequence), T(batches_are_filtered_as_rows_are),
+	     T(batches_expire_and_their_ids_are_not_given_again),
+	     T(parts_of_a_group_are_undone_alone_and_kept_together),
 	     T(a_record_in_the_name_of_another_device_is_refused),
 	     T(counts_survive_the_rows_that_expire), T(what_expired_is_given_back_to_the_disk),
 	     T(a_transaction_that_is_rolled_back_leaves_nothing),
