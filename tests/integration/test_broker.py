@@ -389,6 +389,25 @@ class HubSide(BrokerTest):
         self.from_hub(hub, "connected")
         self.assertEqual(json.loads(self.from_hub(hub, "subscriptions")), ["twinres"])
 
+    def test_a_message_is_handed_to_a_connection_that_takes_it_and_to_no_other(self):
+        key = self.device()
+        hub = self.hub()
+        topic = f"devices/{self.id}/messages/devicebound/%24.mid=1"
+        hand = f"hand/17/{self.id}/{topic}"
+
+        def receipt():
+            hub.publish(hand, b"x")
+            return self.from_hub(hub, "handed")
+        self.assertEqual(receipt(), b"17 no")  # not there
+        client = self.connected(key, clean=False)
+        self.assertEqual(receipt(), b"17 no")  # not subscribed
+        client.subscribe(f"devices/{self.id}/messages/devicebound/#")
+        self.assertEqual(receipt(), b"17 yes")
+        self.assertEqual(client.message(), (topic, b"x", 2))
+        client.close()
+        self.from_hub(hub, "disconnected")
+        self.assertEqual(receipt(), b"17 no")  # its session alone is not enough
+
     def test_hub_kicks(self):
         key = self.device()
         hub = self.hub()

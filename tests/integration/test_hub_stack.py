@@ -150,7 +150,7 @@ class Front(HubTest):
                     context.wrap_socket(s, server_hostname="hub.example")
 
     def test_nothing_listens_beyond_loopback(self):
-        ours = {self.cloud.https_port, self.cloud.mqtts_port}
+        ours = {self.cloud.https_port, self.cloud.mqtts_port, self.cloud.websocket_port}
         listening = set()
         for name, loopback in ("tcp", "0100007F"), ("tcp6", "0" * 24 + "01000000"):
             for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:

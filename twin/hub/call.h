@@ -42,7 +42,8 @@ struct vd_call {
 	const char *max_item_count, *continuation;            /* x-ms-… */
 	const char *content_type; /* x-ms-blob-content-type, or Content-Type */
 	const char *body_file;    /* where the front has put the body; NULL */
-	const char *client_certificate; /* PEM, percent-encoded: from the front, which checked the key */
+	const char *
+		client_certificate; /* PEM, percent-encoded: from the front, which checked the key */
 	const char *body;
 	size_t body_len;
 	/* From vd_call_set_target. */

@@ -37,8 +37,7 @@ static void fill_in(struct vd_config *config, cJSON *json)
 	config->image_store_bytes = vd_json_int(json, "imageStoreBytes", 0);
 	config->image_retention_days = (int)vd_json_int(json, "imageRetentionDays", 0);
 	config->message_ttl_s = (int)vd_json_int(json, "messageTtlS", 0);
-	config->message_max_delivery_count =
-		(int)vd_json_int(json, "messageMaxDeliveryCount", 0);
+	config->message_max_delivery_count = (int)vd_json_int(json, "messageMaxDeliveryCount", 0);
 	config->retention_days = (int)vd_json_int(json, "telemetryRetentionDays", 0);
 	if (vd_log_level_parse(vd_json_string(json, "logLevel", "info"), &config->log_level) < 0)
 		config->log_level = VD_INFO; /* the schema allows no other */
