@@ -12,7 +12,7 @@ struct vd_config {
 	const char *host_name, *state_folder, *socket, *broker_socket, *spool_folder;
 	const char *identities_file;
 	enum vd_log_level log_level;
-	int retention_days; /* 0: for ever */
+	int retention_days;                /* 0: for ever */
 	const char *ca_file, *ca_key_file; /* NULL: nobody enrols */
 	int certificate_days;
 	int message_ttl_s, message_max_delivery_count;
