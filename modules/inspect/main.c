@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "modules/inspect/replay.h"
 #include "modules/inspect/station.h"
 #include "modules/sdk/module.h"
 
@@ -52,6 +56,36 @@ static void on_end(struct vd_module *module, void *argument)
 	program->station = vd_station_free(program->station);
 }
 
+static int replay(int argc, char **argv)
+{
+	static const struct option known[] = { { "replay", required_argument, NULL, 'r' },
+					       { "parameters", required_argument, NULL, 'p' },
+					       { "against", required_argument, NULL, 'a' },
+					       { "models", required_argument, NULL, 'm' },
+					       { 0 } };
+	struct vd_replay_options options = { .schema = vd_schema_json };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (option == 'r')
+			options.folder = optarg;
+		else if (option == 'p')
+			options.parameters = optarg;
+		else if (option == 'a')
+			options.against = optarg;
+		else if (option == 'm')
+			options.models = optarg;
+		else
+			return VD_REPLAY_REFUSED;
+	}
+	if (options.folder && options.parameters && optind == argc)
+		return vd_replay(&options, stdout, stderr);
+	(void)fputs("usage: vedette-inspect --replay FOLDER --parameters FILE [--against FILE] "
+		    "[--models FOLDER]\n",
+		    stderr);
+	return VD_REPLAY_REFUSED;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct vd_module_program module = {
@@ -66,5 +100,7 @@ int main(int argc, char **argv)
 	};
 	struct program program = { 0 };
 
+	if (argc > 1 && strncmp(argv[1], "--replay", 8) == 0)
+		return replay(argc, argv);
 	return vd_module_run(argc, argv, &module, &program);
 }
