@@ -31,7 +31,8 @@ static bool hand(const struct vd_name *name, const char *token, const char *bag,
 	q->handed++;
 	(void)snprintf(q->token, sizeof q->token, "%s", token);
 	(void)snprintf(q->bag, sizeof q->bag, "%s", bag);
-	(void)snprintf(q->body, sizeof q->body, "%.*s", (int)len, (const char *)body);
+	memset(q->body, 0, sizeof q->body);
+	memcpy(q->body, body, len < sizeof q->body ? len : sizeof q->body - 1);
 	return true;
 }
 
