@@ -184,12 +184,17 @@ int vd_store_begin(struct vd_store *s)
 
 int vd_store_commit(struct vd_store *s)
 {
-	int r = execute(s, s->is_group_open ? "RELEASE part" : "COMMIT");
+	int r = vd_sql_audit_commit(s);
 
-	if (r < 0)
+	if (r == 0)
+		r = execute(s, s->is_group_open ? "RELEASE part" : "COMMIT");
+	if (r < 0) {
 		vd_store_rollback(s);
+		return r;
+	}
 	s->in_transaction = false;
-	return r;
+	s->audit.is_done |= s->audit.is_written;
+	return 0;
 }
 
 void vd_store_rollback(struct vd_store *s)
@@ -199,6 +204,7 @@ void vd_store_rollback(struct vd_store *s)
 		(void)execute(s,
 			      s->is_group_open ? "ROLLBACK TO part; RELEASE part" : "ROLLBACK");
 	s->in_transaction = false;
+	s->audit.is_written = false;
 }
 
 void vd_store_on_group_end(struct vd_store *s, vd_group_fn fn, void *argument)
