@@ -60,8 +60,8 @@ static int make_batch(const struct bench *b, int number, struct vd_buf *out)
 			"{\"device\":\"press\",\"tag\":\"temperature.%d\",\"value\":%u.%u,"
 			"\"quality\":\"good\"}}",
 			i ? "," : "[", boot_id, seq, seq * 10, seq / 6000 % 60, seq / 100 % 60,
-			seq % 100 * 10, b->class_name, seq % 3, seq % 40,
-			noise(&state) % 1000, noise(&state) % 10000);
+			seq % 100 * 10, b->class_name, seq % 3, seq % 40, noise(&state) % 1000,
+			noise(&state) % 10000);
 	}
 	return r < 0 ? r : vd_buf_append(out, "]", 1);
 }
