@@ -39,19 +39,26 @@ static void compare_row(const struct vd_band *band, const uint8_t *row, int y,
 	if (!excess->any[y])
 		return;
 	memcpy(vd_image_row(&excess->excess, y), scratch, (size_t)n);
-	vd_row_polarity(row, upper, lower, n, vd_image_row(&excess->bits, y));
+	vd_row_polarity(row, upper, scratch, n, vd_image_row(&excess->bits, y));
 }
 
 struct rows {
 	struct vd_lighting lighting;
-	uint16_t *gains;
+	uint16_t *gains, *across;
 	uint8_t *row, *scratch;
+};
+
+/* What vd_row_down puts together. */
+struct pair {
+	const uint16_t *above, *below;
+	int fy;
 };
 
 static void rows_fini(struct rows *rows)
 {
 	vd_lighting_fini(&rows->lighting);
 	free(rows->gains);
+	free(rows->across);
 	free(rows->row);
 	free(rows->scratch);
 }
@@ -69,10 +76,11 @@ static int begin(const struct vd_band *band, const struct vd_image *lit, struct 
 	int r;
 
 	rows->gains = malloc(n * sizeof *rows->gains);
+	rows->across = malloc(n * sizeof *rows->across);
 	rows->row = malloc(n);
 	rows->scratch = malloc(n);
 	work->gains.mean = 1;
-	if (!rows->gains || !rows->row || !rows->scratch)
+	if (!rows->gains || !rows->across || !rows->row || !rows->scratch)
 		return -ENOMEM;
 	r = vd_excess_shape(&work->excess, band->upper.width, band->upper.height);
 	if (r < 0 || band->window_px <= 0)
@@ -81,39 +89,54 @@ static int begin(const struct vd_band *band, const struct vd_image *lit, struct 
 				 &work->gains);
 }
 
-static void judge_row(const struct vd_band *band, struct vd_band_work *work, struct rows *rows,
-		      uint8_t *row, int y)
+/* One row, sampled from two, against its part of the band, under the light of where it is. */
+static void judge_lit(const struct vd_band *band, struct vd_band_work *work, struct rows *rows,
+		      const struct pair *pair, int y)
 {
+	const uint8_t *upper = vd_image_row(&band->upper, y),
+		      *lower = vd_image_row(&band->lower, y);
 	const int n = band->upper.width;
 
-	if (band->window_px > 0 && y % ROWS_A_GAIN == 0)
+	if (y % ROWS_A_GAIN == 0)
 		vd_lighting_row(&rows->lighting, y, n, rows->gains);
-	if (band->window_px > 0)
-		vd_row_gain(row, rows->gains, n);
-	compare_row(band, row, y, &work->excess, rows->scratch);
+	work->excess.any[y] = vd_row_judge(pair->above, pair->below, pair->fy, rows->gains, upper,
+					   lower, n, rows->scratch) != 0;
+	if (!work->excess.any[y])
+		return;
+	memcpy(vd_image_row(&work->excess.excess, y), rows->scratch, (size_t)n);
+	vd_row_down(pair->above, pair->below, pair->fy, n, rows->row);
+	vd_row_gain(rows->row, rows->gains, n);
+	vd_row_polarity(rows->row, upper, rows->scratch, n, vd_image_row(&work->excess.bits, y));
 }
 
-/* As vd_sampler_row and judge_row, in one pass. Only a row that leaves the band is written out. */
+/* A row that is registered already, as if it had been sampled at whole pixels. */
+static void judge_registered(const struct vd_band *band, struct vd_band_work *work,
+			     struct rows *rows, const uint8_t *row, int y)
+{
+	const struct pair pair = { rows->across, rows->across, 0 };
+	const int n = band->upper.width;
+
+	if (band->window_px <= 0) {
+		compare_row(band, row, y, &work->excess, rows->scratch);
+		return;
+	}
+	vd_row_across(row, 0, n - 1, rows->across);
+	rows->across[n - 1] = (uint16_t)(row[n - 1] * 4);
+	judge_lit(band, work, rows, &pair, y);
+}
+
 static void judge_sampled(const struct vd_band *band, struct vd_band_work *work, struct rows *rows,
 			  struct vd_sampler *sampler, double y, int row)
 {
-	const uint8_t *upper = vd_image_row(&band->upper, row),
-		      *lower = vd_image_row(&band->lower, row);
-	const int n = band->upper.width;
-	const uint16_t *above, *below;
-	int fy;
+	struct pair pair;
 
-	if (row % ROWS_A_GAIN == 0)
-		vd_lighting_row(&rows->lighting, row, n, rows->gains);
-	fy = vd_sampler_take(sampler, y, &above, &below);
-	work->excess.any[row] =
-		vd_row_judge(above, below, fy, rows->gains, upper, lower, n, rows->scratch) != 0;
-	if (!work->excess.any[row])
+	if (band->window_px <= 0) {
+		vd_sampler_row(sampler, y, rows->row);
+		compare_row(band, rows->row, row, &work->excess, rows->scratch);
 		return;
-	memcpy(vd_image_row(&work->excess.excess, row), rows->scratch, (size_t)n);
-	vd_row_down(above, below, fy, n, rows->row);
-	vd_row_gain(rows->row, rows->gains, n);
-	vd_row_polarity(rows->row, upper, lower, n, vd_image_row(&work->excess.bits, row));
+	}
+	pair.fy = vd_sampler_take(sampler, y, &pair.above, &pair.below);
+	judge_lit(band, work, rows, &pair, row);
 }
 
 static void end(const struct vd_band *band, struct rows *rows)
@@ -122,7 +145,6 @@ static void end(const struct vd_band *band, struct rows *rows)
 		vd_lighting_end(&rows->lighting);
 }
 
-/* Rows are normalised in place, but always below those that were measured before. */
 int vd_band_compare(const struct vd_band *band, struct vd_image *image, struct vd_band_work *work)
 {
 	VD_CLEANUP(rows_fini) struct rows rows = { 0 };
@@ -134,7 +156,7 @@ int vd_band_compare(const struct vd_band *band, struct vd_image *image, struct v
 	if (r < 0)
 		return r;
 	for (int y = 0; y < image->height; y++)
-		judge_row(band, work, &rows, vd_image_row(image, y), y);
+		judge_registered(band, work, &rows, vd_image_row(image, y), y);
 	end(band, &rows);
 	return 0;
 }
@@ -176,14 +198,8 @@ int vd_band_compare_at(const struct vd_band *band, const struct vd_image *image,
 		r = vd_sampler_init(&sampler, image, x, width);
 	if (r < 0)
 		return r;
-	for (int row = 0; row < band->upper.height; row++) {
-		if (band->window_px > 0) {
-			judge_sampled(band, work, &rows, &sampler, y + row, row);
-			continue;
-		}
-		vd_sampler_row(&sampler, y + row, rows.row);
-		judge_row(band, work, &rows, rows.row, row);
-	}
+	for (int row = 0; row < band->upper.height; row++)
+		judge_sampled(band, work, &rows, &sampler, y + row, row);
 	end(band, &rows);
 	return 0;
 }

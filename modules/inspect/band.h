@@ -28,7 +28,7 @@ struct vd_band_work {
 void vd_band_work_fini(struct vd_band_work *work);
 
 /*
- * Leaves in work->excess where image, normalised in place, is outside the band. image must have the
+ * Leaves in work->excess where image, normalised, is outside the band. image must have the
  * band's shape: -EINVAL. -ENOMEM.
  */
 VD_MUST int vd_band_compare(const struct vd_band *band, struct vd_image *image,

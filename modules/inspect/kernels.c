@@ -142,8 +142,9 @@ CLONES uint8_t vd_row_judge(const uint16_t *restrict above, const uint16_t *rest
 	for (int i = 0; i < n; i++) {
 		const uint16_t mixed =
 			(uint16_t)((uint16_t)(above[i] * up) + (uint16_t)(below[i] * down) + 128);
-		const uint8_t v = brighten((uint8_t)(mixed >> 8), gain[i]);
-		const uint8_t e = above_by(v, upper[i]) | above_by(lower[i], v);
+		const uint8_t plain = (uint8_t)(mixed >> 8), v = brighten(plain, gain[i]);
+		const uint8_t most = plain >= VD_CLIPPED ? 255 : v;
+		const uint8_t e = above_by(v, upper[i]) | above_by(lower[i], most);
 
 		excess[i] = e;
 		any |= e;
@@ -152,10 +153,10 @@ CLONES uint8_t vd_row_judge(const uint16_t *restrict above, const uint16_t *rest
 }
 
 CLONES void vd_row_polarity(const uint8_t *restrict row, const uint8_t *restrict upper,
-			    const uint8_t *restrict lower, int n, uint8_t *restrict bits)
+			    const uint8_t *restrict excess, int n, uint8_t *restrict bits)
 {
 	for (int i = 0; i < n; i++)
-		bits[i] = (uint8_t)((row[i] > upper[i] ? 1 : 0) | (row[i] < lower[i] ? 2 : 0));
+		bits[i] = (uint8_t)(excess[i] == 0 ? 0 : row[i] > upper[i] ? 1 : 2);
 }
 
 CLONES void vd_row_products(const uint8_t *restrict a, const uint8_t *restrict b, int n,

@@ -9,7 +9,7 @@
  * has a second clone for AVX2, chosen when the program is loaded.
  * Lengths n are pixels, at least 0. Outputs never overlap inputs unless said.
  */
-enum { VD_BLEND_ONE = 64, VD_GAIN_ONE = 1024, VD_PRODUCTS_MOST = 16384 };
+enum { VD_BLEND_ONE = 64, VD_GAIN_ONE = 1024, VD_PRODUCTS_MOST = 16384, VD_CLIPPED = 250 };
 
 /*
  * out[i] = bilinear sample between upper[i], upper[i+1], lower[i], lower[i+1] at the fractions
@@ -52,14 +52,16 @@ uint8_t vd_row_compare(const uint8_t *row, const uint8_t *upper, const uint8_t *
 		       uint8_t *excess);
 
 /*
- * vd_row_down, vd_row_gain and vd_row_compare in one, the same bits, without the row itself:
- * hardly a row of a good part is needed any further.
+ * vd_row_down, vd_row_gain and vd_row_compare in one, without the row itself: hardly a row of a
+ * good part is needed any further. A pixel of VD_CLIPPED or more before the gain was at least as
+ * bright as it looks: scaled down it is never too dark, or a lamp a little brighter would turn
+ * every highlight into a defect.
  */
 uint8_t vd_row_judge(const uint16_t *above, const uint16_t *below, int fy, const uint16_t *gain,
 		     const uint8_t *upper, const uint8_t *lower, int n, uint8_t *excess);
 
-/* bits[i] = 1 where row[i] > upper[i], 2 where row[i] < lower[i], else 0. */
-void vd_row_polarity(const uint8_t *row, const uint8_t *upper, const uint8_t *lower, int n,
+/* bits[i] = 0 where excess[i] is 0, else 1 where row[i] > upper[i], else 2. */
+void vd_row_polarity(const uint8_t *row, const uint8_t *upper, const uint8_t *excess, int n,
 		     uint8_t *bits);
 
 /* Sums of b, b*b and a*b; n <= VD_PRODUCTS_MOST. Adds to the sums. */

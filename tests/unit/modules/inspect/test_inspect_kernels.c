@@ -137,7 +137,7 @@ static void comparison_equals_its_formula(void **state)
 		}
 		assert_int_equal(vd_row_compare(a, b, c, n, out), any);
 		assert_memory_equal(out, wanted, sizeof out);
-		vd_row_polarity(a, b, c, n, bits);
+		vd_row_polarity(a, b, out, n, bits);
 		for (int i = 0; i < n; i++)
 			assert_int_equal(bits[i], a[i] > b[i] ? 1 : a[i] < c[i] ? 2 : 0);
 	}
@@ -155,15 +155,35 @@ static void judging_in_one_pass_gives_the_bits_of_its_three_steps(void **state)
 		fill_all(seed);
 		for (int i = 0; i < n; i++)
 			gain[i] = (uint16_t)(512 + c[i] * 4);
+		vd_row_subtract(a, 10, MOST);
+		vd_row_subtract(b, 10, MOST);
 		vd_row_across(a, 17, n, above);
 		vd_row_across(b, 17, n, below);
 		fill(b, seed + 7);
 		vd_row_down(above, below, fy, n, row);
 		vd_row_gain(row, gain, n);
 		any = vd_row_compare(row, b, c, n, wanted);
+		vd_row_down(above, below, fy, n, row);
+		for (int i = 0; i < n; i++)
+			assert_true(row[i] < VD_CLIPPED);
 		assert_int_equal(vd_row_judge(above, below, fy, gain, b, c, n, out), any);
 		assert_memory_equal(out, wanted, sizeof out);
 	}
+}
+
+static void a_clipped_pixel_is_never_too_dark_but_may_be_too_bright(void **state)
+{
+	uint16_t quarters[2] = { VD_CLIPPED * 4, (VD_CLIPPED - 1) * 4 };
+	uint16_t gain[2] = { VD_GAIN_ONE * 9 / 10, VD_GAIN_ONE * 9 / 10 };
+	uint8_t upper[2] = { 255, 255 }, lower[2] = { 240, 240 }, excess[2];
+
+	assert_int_equal(vd_row_judge(quarters, quarters, 0, gain, upper, lower, 2, excess), 16);
+	assert_int_equal(excess[0], 0);
+	assert_int_equal(excess[1], 16);
+	upper[0] = 200;
+	lower[0] = 100;
+	(void)vd_row_judge(quarters, quarters, 0, gain, upper, lower, 2, excess);
+	assert_int_equal(excess[0], 25);
 }
 
 static void ramps_cells_and_sums_equal_their_formulas(void **state)
@@ -270,6 +290,7 @@ VD_TEST_MAIN(cmocka_unit_test(blending_equals_its_formula),
 	     cmocka_unit_test(slanted_blending_equals_its_formula),
 	     cmocka_unit_test(gain_equals_its_formula),
 	     cmocka_unit_test(judging_in_one_pass_gives_the_bits_of_its_three_steps),
+	     cmocka_unit_test(a_clipped_pixel_is_never_too_dark_but_may_be_too_bright),
 	     cmocka_unit_test(ramps_cells_and_sums_equal_their_formulas),
 	     cmocka_unit_test(comparison_equals_its_formula),
 	     cmocka_unit_test(products_equal_their_sums),
