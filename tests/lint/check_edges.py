@@ -21,6 +21,7 @@ ALLOWED = {
     "agent/vedetted": ["base", "twin/document", "agent/ipc", "agent/store", "agent/cloud",
                        "agent/supervise", "agent/rollout"],
     "agent/vedette": ["base", "agent/ipc", "twin/document"],
+    "agent/vedette-enrol": ["base"],
     "agent/vedette-exec": ["base"],
     "modules/sdk": ["base", "agent/ipc"],
     "modules/image": ["base"],
