@@ -201,8 +201,7 @@ void vd_store_rollback(struct vd_store *s)
 {
 	/* A failed statement may have ended the transaction already. */
 	if (s->in_transaction && sqlite3_get_autocommit(s->db) == 0)
-		(void)execute(s,
-			      s->is_group_open ? "ROLLBACK TO part; RELEASE part" : "ROLLBACK");
+		(void)execute(s, s->is_group_open ? "ROLLBACK TO part; RELEASE part" : "ROLLBACK");
 	s->in_transaction = false;
 	s->audit.is_written = false;
 }

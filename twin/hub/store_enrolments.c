@@ -39,7 +39,7 @@ static const char certificate_of_sql[] =
 	" AND enrolment_id <> '' AND revoked_ms = 0 LIMIT 1";
 static const char revoke_sql[] =
 	"UPDATE certificates SET revoked_ms = ?, reason = ? WHERE device_id = ? AND revoked_ms = 0"
-	" AND (?4 IS NULL OR serial = ?4)";
+	" AND (?4 IS NULL OR serial = lower(?4))";
 static const char counts_sql[] =
 	"SELECT coalesce(sum(revoked_ms = 0 AND not_after_ms > ?1), 0),"
 	" coalesce(sum(revoked_ms > 0), 0),"
