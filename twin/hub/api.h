@@ -56,7 +56,6 @@ int vd_api_twin_patch(struct vd_api *, struct vd_call *, int64_t, struct vd_faul
 int vd_api_twin_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_history_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_history_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
-int vd_api_query(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_devices_bulk(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_configurations_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_configurations_test(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);

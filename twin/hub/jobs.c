@@ -200,7 +200,7 @@ static int job_json(struct vd_store *store, const struct vd_job *job, cJSON **re
 	return 0;
 }
 
-cJSON *vd_job_device_json(const struct vd_job_device *d)
+cJSON *vd_job_device_json(const struct vd_job_device *d, const char *type)
 {
 	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
 	VD_CLEANUP(vd_json_free) cJSON *outcome = cJSON_Parse(d->outcome);
@@ -208,7 +208,7 @@ cJSON *vd_job_device_json(const struct vd_job_device *d)
 
 	if (!json || !outcome || !vd_json_add_string(json, "deviceId", d->device) ||
 	    !vd_json_add_string(json, "jobId", d->job) ||
-	    !vd_json_add_string(json, "jobType", d->type) ||
+	    !vd_json_add_string(json, "jobType", type) ||
 	    !vd_json_add_string(json, "status", d->status) ||
 	    !add_time(json, "startTimeUtc", d->started_ms) ||
 	    !add_time(json, "endTimeUtc", d->ended_ms) ||

@@ -47,4 +47,4 @@ VD_MUST int vd_jobs_list(struct vd_jobs *jobs, const char *after, const char *ty
 			 const char *status, int limit, cJSON **ret_list, char **ret_next);
 
 /* What FROM devices.jobs selects from. NULL: no memory. */
-cJSON *vd_job_device_json(const struct vd_job_device *device);
+cJSON *vd_job_device_json(const struct vd_job_device *device, const char *type);

@@ -35,9 +35,8 @@ static const char pending_sql[] = "SELECT device_id FROM job_devices WHERE job_i
 static const char end_sql[] = "UPDATE job_devices SET status = ?, outcome = ?, updated_ms = ?,"
 			      " ended_ms = ? WHERE job_id = ? AND status = ?";
 static const char devices_sql[] =
-	"SELECT job_id, device_id, job_devices.status, updated_ms, started_ms,"
-	" job_devices.ended_ms, outcome, type FROM job_devices JOIN jobs ON jobs.id = job_id"
-	" WHERE (job_id, device_id) > (?, ?) ORDER BY job_id, device_id";
+	"SELECT job_id, device_id, status, updated_ms, started_ms, ended_ms, outcome"
+	" FROM job_devices WHERE job_id = ? AND device_id > ? ORDER BY device_id LIMIT ?";
 
 void vd_job_fini(struct vd_job *job)
 {
@@ -186,10 +185,10 @@ int vd_store_job_devices_end(struct vd_store *s, const char *job, const char *fr
 	return r == VD_STORE_NONE ? 0 : vd_sql_changes(s);
 }
 
-int vd_store_job_devices(struct vd_store *s, const char *after_job, const char *after_device,
+int vd_store_job_devices(struct vd_store *s, const char *job, const char *after, int limit,
 			 vd_job_device_fn fn, void *argument)
 {
-	sqlite3_stmt *q = vd_sql(s, devices_sql, "tt", after_job, after_device);
+	sqlite3_stmt *q = vd_sql(s, devices_sql, "tti", job, after, (int64_t)limit);
 	int r;
 
 	while ((r = vd_sql_step(s, q)) > 0) {
@@ -201,7 +200,6 @@ int vd_store_job_devices(struct vd_store *s, const char *after_job, const char *
 			.started_ms = sqlite3_column_int64(q, 4),
 			.ended_ms = sqlite3_column_int64(q, 5),
 			.outcome = (const char *)sqlite3_column_text(q, 6),
-			.type = (const char *)sqlite3_column_text(q, 7),
 		};
 
 		r = fn(&device, argument);

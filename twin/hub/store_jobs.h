@@ -23,7 +23,6 @@ VD_UNUSED static inline void vd_job_fini_p(struct vd_job *job)
 /* What became of one device of a job. */
 struct vd_job_device {
 	const char *job, *device;
-	const char *type;   /* the job's; read only */
 	const char *status; /* "pending" "running" "completed" "failed" "canceled" */
 	int64_t updated_ms, started_ms, ended_ms;
 	const char *outcome; /* JSON */
@@ -60,6 +59,6 @@ VD_MUST int vd_store_job_pending(struct vd_store *store, const char *job, size_t
 /* All of one status become another, ended. The number of them, or -errno. */
 VD_MUST int vd_store_job_devices_end(struct vd_store *store, const char *job, const char *from,
 				     const char *to, const char *outcome, int64_t now_ms);
-/* Of all jobs, by job and device, behind these. fn must not use the store. */
-VD_MUST int vd_store_job_devices(struct vd_store *store, const char *after_job,
-				 const char *after_device, vd_job_device_fn fn, void *argument);
+/* By device, behind `after`. */
+VD_MUST int vd_store_job_devices(struct vd_store *store, const char *job, const char *after,
+				 int limit, vd_job_device_fn fn, void *argument);
