@@ -183,6 +183,10 @@ class AzureDeviceSdk(unittest.TestCase):
         key = self.cloud.create_device("sas-2")
         device = self.device("sas-2", key)
         device.wait("ready")
+        # The SDK does not wait for its SUBSCRIBE; a change that arrives shows that it is through.
+        version = self.set_desired("sas-2", {"before": 1})["properties"]["desired"]["$version"]
+        while device.wait("desired")["$version"] != version:
+            pass
         self.cloud.kill("broker")
         device.tell("send 5")
         self.cloud.start("broker")
