@@ -45,7 +45,7 @@ static const struct {
 	{ VD_VERB_POST, "devices/*/certificates/revoke", WRITE, vd_api_certificate_revoke },
 	{ VD_VERB_GET, "audit", READ | SERVICE, vd_api_audit_list },
 	{ VD_VERB_GET, "usage", SERVICE, vd_api_usage_list },
-	{ VD_VERB_POST, "devices/query", READ, not_built },
+	{ VD_VERB_POST, "devices/query", READ, vd_api_query_post },
 	{ VD_VERB_POST, "devices", WRITE, vd_api_devices_bulk },
 	{ VD_VERB_POST, "devices/*/applyConfigurationContent", WRITE, vd_api_content_apply },
 	{ VD_VERB_GET, "configurations", READ, vd_api_configurations_list },

@@ -19,6 +19,7 @@ struct vd_api {
 	struct vd_methods *methods;
 	struct vd_configurations *configurations;
 	struct vd_jobs *jobs;
+	struct vd_queries *queries;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_images *images;
@@ -67,6 +68,7 @@ int vd_api_job_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *
 int vd_api_job_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_job_cancel(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_jobs_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_query_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_method_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_statistics(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);

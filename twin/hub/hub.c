@@ -27,6 +27,7 @@
 #include "twin/hub/methods.h"
 #include "twin/hub/metrics.h"
 #include "twin/hub/policies.h"
+#include "twin/hub/queries.h"
 #include "twin/hub/store.h"
 #include "twin/hub/twins.h"
 
@@ -45,6 +46,7 @@ struct vd_hub {
 	struct vd_methods *methods;
 	struct vd_configurations *configurations;
 	struct vd_jobs *jobs;
+	struct vd_queries *queries;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_images *images;
@@ -304,6 +306,8 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 	if (r == 0)
 		r = vd_jobs_new(hub->loop, hub->store, hub->twins, hub->methods, &hub->jobs);
 	if (r == 0)
+		r = vd_queries_new(hub->loop, hub->store, &hub->queries);
+	if (r == 0)
 		r = vd_events_new(hub->loop, hub->store, &hub->events);
 	if (r == 0)
 		r = vd_c2d_new(hub->store, hub->events, &messages, hand_message, hub, &hub->c2d);
@@ -368,6 +372,7 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 		.measure = measure,
 		.configurations = hub->configurations,
 		.jobs = hub->jobs,
+		.queries = hub->queries,
 		.health = health,
 		.argument = hub,
 	};
@@ -409,6 +414,7 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->chores = vd_source_free(hub->chores);
 		hub->methods = vd_methods_free(hub->methods);
 		hub->jobs = vd_jobs_free(hub->jobs);
+		hub->queries = vd_queries_free(hub->queries);
 		hub->images = vd_images_free(hub->images);
 		hub->events = vd_events_free(hub->events);
 		hub->http = vd_http_free(hub->http);

@@ -125,6 +125,26 @@ VD_MUST int vd_store_twin_get(struct vd_store *store, const struct vd_name *name
 VD_MUST int vd_store_twin_put(struct vd_store *store, const struct vd_name *name,
 			      const struct vd_twin *twin);
 
+/* A twin as it is stored: JSON texts with $metadata, borrowed for the call. */
+enum { VD_TWIN_TAGS = 1, VD_TWIN_DESIRED = 2, VD_TWIN_REPORTED = 4 };
+struct vd_twin_text {
+	const char *text; /* NULL: not asked for */
+	size_t len;
+};
+struct vd_twin_row {
+	struct vd_name name;
+	int64_t version, etag;
+	struct vd_twin_text tags, desired, reported;
+};
+typedef int (*vd_twin_fn)(const struct vd_twin_row *row, void *argument);
+
+/*
+ * Twins of devices, or of modules, from this name on in the order of names, at most limit; parts
+ * are those asked for. Not 0 from fn ends the walk and is returned; fn must not walk twins itself.
+ */
+VD_MUST int vd_store_twins_each(struct vd_store *store, bool of_modules, const struct vd_name *from,
+				unsigned parts, int limit, vd_twin_fn fn, void *argument);
+
 /* The desired documents of a twin; the newest VD_HISTORY_KEPT are kept. */
 enum { VD_HISTORY_KEPT = 200 };
 struct vd_history {

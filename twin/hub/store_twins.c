@@ -10,6 +10,12 @@
 
 static const char get_sql[] = "SELECT version, etag, tags, desired, reported FROM twins"
 			      " WHERE device_id = ? AND module_id = ?";
+/* Parts that are not asked for may fill pages of their own, which are not read then. */
+static const char each_sql[] =
+	"SELECT device_id, module_id, version, etag, CASE WHEN ? THEN tags END,"
+	" CASE WHEN ? THEN desired END, CASE WHEN ? THEN reported END FROM twins"
+	" WHERE (device_id, module_id) >= (?, ?) AND (module_id > '') = ?"
+	" ORDER BY device_id, module_id LIMIT ?";
 static const char put_sql[] =
 	"INSERT INTO twins VALUES (?, ?, ?, ?, ?, ?, ?)"
 	" ON CONFLICT DO UPDATE SET version = excluded.version, etag = excluded.etag,"
@@ -77,6 +83,42 @@ int vd_store_twin_get(struct vd_store *s, const struct vd_name *name, struct vd_
 	if (r == 0) {
 		*ret_twin = twin;
 		twin = (struct vd_twin){ 0 };
+	}
+	return r;
+}
+
+static struct vd_twin_text column_text(sqlite3_stmt *q, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(q, column);
+
+	return (struct vd_twin_text){ text, (size_t)sqlite3_column_bytes(q, column) };
+}
+
+int vd_store_twins_each(struct vd_store *s, bool of_modules, const struct vd_name *from,
+			unsigned parts, int limit, vd_twin_fn fn, void *argument)
+{
+	sqlite3_stmt *q = vd_sql(s, each_sql, "iiittii", (int64_t)((parts & VD_TWIN_TAGS) != 0),
+				 (int64_t)((parts & VD_TWIN_DESIRED) != 0),
+				 (int64_t)((parts & VD_TWIN_REPORTED) != 0), from->device,
+				 from->module, (int64_t)of_modules, (int64_t)limit);
+	int r;
+
+	while ((r = vd_sql_step(s, q)) > 0) {
+		struct vd_twin_row row = {
+			.version = sqlite3_column_int64(q, 2),
+			.etag = sqlite3_column_int64(q, 3),
+			.tags = column_text(q, 4),
+			.desired = column_text(q, 5),
+			.reported = column_text(q, 6),
+		};
+
+		vd_sql_copy(q, 0, row.name.device, sizeof row.name.device);
+		vd_sql_copy(q, 1, row.name.module, sizeof row.name.module);
+		r = fn(&row, argument);
+		if (r != 0) {
+			vd_sql_done(q);
+			return r;
+		}
 	}
 	return r;
 }

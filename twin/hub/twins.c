@@ -134,22 +134,19 @@ static int add_configurations(struct vd_store *store, const struct vd_name *name
 	return vd_json_add_take(json, "configurations", &statuses) ? 0 : -ENOMEM;
 }
 
-static int twin_json(struct vd_store *store, const struct vd_device *device,
-		     const struct vd_twin *twin, cJSON **ret_json)
+static int head_json(struct vd_store *store, const struct vd_device *device, int64_t version,
+		     int64_t twin_etag, cJSON **ret_json)
 {
 	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
-	VD_CLEANUP(vd_json_free) cJSON *properties = cJSON_CreateObject();
 	VD_CLEANUP(vd_json_free) cJSON *capabilities = cJSON_CreateObject();
 	char etag[VD_ETAG_BYTES];
 	int r;
 
-	if (!json || !properties || !capabilities || add_sections(properties, twin, true) < 0 ||
-	    !add_identity(json, device) || !add_thumbprints(json, device) ||
-	    !vd_json_add_string(json, "etag", vd_etag_text(twin->etag, etag)) ||
-	    !vd_json_add_number(json, "version", (double)twin->version) ||
+	if (!json || !capabilities || !add_identity(json, device) ||
+	    !add_thumbprints(json, device) ||
+	    !vd_json_add_string(json, "etag", vd_etag_text(twin_etag, etag)) ||
+	    !vd_json_add_number(json, "version", (double)version) ||
 	    !vd_json_add_string(json, "modelId", "") ||
-	    !vd_json_add_copy(json, "tags", twin->tags) ||
-	    !vd_json_add_take(json, "properties", &properties) ||
 	    !vd_json_add_bool(capabilities, "iotEdge", false) ||
 	    !vd_json_add_take(json, "capabilities", &capabilities))
 		return -ENOMEM;
@@ -157,6 +154,23 @@ static int twin_json(struct vd_store *store, const struct vd_device *device,
 	if (r == 0)
 		*ret_json = VD_TAKE(json);
 	return r;
+}
+
+static int twin_json(struct vd_store *store, const struct vd_device *device,
+		     const struct vd_twin *twin, cJSON **ret_json)
+{
+	VD_CLEANUP(vd_json_free) cJSON *json = NULL;
+	VD_CLEANUP(vd_json_free) cJSON *properties = cJSON_CreateObject();
+	int r = head_json(store, device, twin->version, twin->etag, &json);
+
+	if (r < 0)
+		return r;
+	if (!properties || add_sections(properties, twin, true) < 0 ||
+	    !vd_json_add_copy(json, "tags", twin->tags) ||
+	    !vd_json_add_take(json, "properties", &properties))
+		return -ENOMEM;
+	*ret_json = VD_TAKE(json);
+	return 0;
 }
 
 static int get_both(struct vd_twins *t, const struct vd_name *name, struct vd_device *device,
@@ -177,6 +191,17 @@ int vd_twins_get(struct vd_twins *t, const struct vd_name *name, cJSON **ret_jso
 	int r = get_both(t, name, &device, &twin, fault);
 
 	return r != 0 ? r : twin_json(t->store, &device, &twin, ret_json);
+}
+
+int vd_twins_head(struct vd_store *store, const struct vd_name *name, int64_t version, int64_t etag,
+		  cJSON **ret_json, struct vd_fault *fault)
+{
+	struct vd_device device;
+	int r = vd_store_device_get(store, name, &device);
+
+	if (r != 0)
+		return r < 0 ? r : vd_device_missing(name, fault);
+	return head_json(store, &device, version, etag, ret_json);
 }
 
 /* --- an operator's change --- */

@@ -36,6 +36,10 @@ VD_MUST int vd_twins_create(struct vd_store *store, const struct vd_name *name, 
 VD_MUST int vd_twins_get(struct vd_twins *twins, const struct vd_name *name, cJSON **ret_json,
 			 struct vd_fault *fault);
 
+/* The same without tags and properties, for who has those already (store.h). */
+VD_MUST int vd_twins_head(struct vd_store *store, const struct vd_name *name, int64_t version,
+			  int64_t etag, cJSON **ret_json, struct vd_fault *fault);
+
 /* An operator's change of tags and desired. author is the policy that signed it. */
 struct vd_twin_update {
 	const cJSON *body; /* {"tags":{…},"properties":{"desired":{…}}}, each may be absent */

@@ -157,6 +157,17 @@ size_t vd_query_paths(const struct vd_query *query, const char *const **ret_path
 	return query->where_path_count;
 }
 
+const char *vd_query_row_path(const struct vd_query *query, size_t index)
+{
+	int path;
+
+	if (index >= query->column_count + query->group_count)
+		return NULL;
+	path = index < query->column_count ? query->columns[index].path
+					   : query->groups[index - query->column_count];
+	return path < 0 ? "" : query->paths[path].text;
+}
+
 const cJSON *vd_path_find(const struct vd_query *query, int path, const cJSON *twin)
 {
 	const struct vd_path *p = &query->paths[path];

@@ -78,6 +78,12 @@ VD_MUST int vd_query_print(const struct vd_query *query, struct vd_buf *out);
 size_t vd_query_paths(const struct vd_query *query, const char *const **ret_paths);
 
 /*
+ * The paths that a row of SELECT is made of and grouped by, as vd_query_paths spells them; "" is a
+ * column without one. NULL from the end on. SELECT * has none, and takes all.
+ */
+const char *vd_query_row_path(const struct vd_query *query, size_t index);
+
+/*
  * Can a merge patch of the whole twin ({"tags": …}, {"properties": {"reported": …}}) change what
  * WHERE says? False only if it cannot.
  */
