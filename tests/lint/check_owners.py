@@ -12,7 +12,7 @@ OWNERS = [
     (r"cjson/cJSON\.h", ["base", "agent", "modules", "twin"]),
     (r"cjson/", []),
     (r"event2?/", ["base/loop.c", "twin/hub"]),
-    (r"openssl/", ["base", "agent/cloud", "agent/rollout", "twin/broker", "twin/hub"]),
+    (r"openssl/", ["base", "agent/cloud", "agent/rollout", "agent/vedette-enrol", "twin/broker", "twin/hub"]),
     (r"sqlite3\.h", ["agent/store", "twin/hub"]),
     (r"MQTT(Async|Client|Properties|Version)\w*\.h", ["agent/cloud"]),
     (r"mosquitto\.h", ["twin/broker", "twin/hub"]),
@@ -23,7 +23,7 @@ OWNERS = [
     (r"zbar\.h", []),  # loaded at run time, by modules/inspect/zbar.c
     (r"zstd\.h", ["agent/store", "modules/inspect", "twin/hub"]),
     (r"zlib\.h", ["agent/store", "twin/broker", "twin/hub"]),
-    (r"curl/", ["agent/rollout", "modules/http-sensor", "twin/ctl"]),
+    (r"curl/", ["agent/rollout", "agent/vedette-enrol", "modules/http-sensor", "twin/ctl"]),
     (r"archive(_entry)?\.h", ["agent/rollout"]),
     (r"libpq-fe\.h", ["twin/hub"]),
     (r"seccomp\.h", ["agent/vedette-exec"]),
