@@ -665,6 +665,13 @@ static double rounded(double v)
 	return round(v * 1000) / 1000;
 }
 
+static double significant(double v)
+{
+	const double unit = v > 0 ? pow(10, floor(log10(v)) - 1) : 1;
+
+	return round(v / unit) * unit;
+}
+
 static bool add_excluded(cJSON *report, const struct fitting *fitting)
 {
 	cJSON *list = cJSON_AddArrayToObject(report, "excluded");
@@ -702,7 +709,7 @@ static bool add_step(cJSON *steps, const struct fitting *fitting, int i)
 				rounded(vd_quantile(pupil->factors, pupil->factor_count, 1)));
 	if (ok && pupil->factor_count >= FENCED_LEAST)
 		ok = vd_json_add_number(json, "falseRejectRate",
-					vd_gumbel_above(&gumbel, pupil->scale));
+					significant(vd_gumbel_above(&gumbel, pupil->scale)));
 	return ok && vd_json_add_number(json, "falseRejectRateMost",
 					rounded(vd_wilson_upper(0, pupil->factor_count)));
 }
