@@ -4,12 +4,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "twin/document/merge.h"
 #include "twin/hub/call.h"
+#include "twin/hub/configuration.h"
 #include "twin/hub/device_body.h"
 #include "twin/hub/etag.h"
 #include "twin/hub/methods.h"
+#include "twin/hub/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What it accepts can be merged with itself, and changes nothing twice. */
+static void read_configuration(const cJSON *body)
+{
+	VD_CLEANUP(vd_configuration_fini) struct vd_configuration configuration = { 0 };
+	VD_CLEANUP(vd_json_free) cJSON *merged = NULL;
+	struct vd_settings_layer layers[2];
+	struct vd_fault fault = { 0 };
+	const cJSON *content;
+	int r = vd_configuration_read(body, &configuration, &fault);
+
+	if (r > 0 && !fault.text[0])
+		abort();
+	content = vd_content_device(configuration.content);
+	if (r != 0 || !content)
+		return;
+	layers[0].settings = layers[1].settings = content;
+	if (vd_settings_merge(layers, 2, &merged) < 0 || !vd_merge_is_equal(merged, content))
+		abort();
+}
 
 static void read_body(struct vd_call *call)
 {
@@ -23,6 +46,7 @@ static void read_body(struct vd_call *call)
 	if (vd_device_body_read(body, &device, &fault) != 0 && !fault.text[0])
 		abort();
 	(void)!vd_method_request_read(body, &request, &fault);
+	read_configuration(body);
 }
 
 static void read_call(const char *target, const char *body, size_t len)
