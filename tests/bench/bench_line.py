@@ -55,6 +55,7 @@ def report(verdicts, camera, seconds, fps):
     reasons = collections.Counter(r.split(":")[0] for b in bodies if b["verdict"] == "NO_DECISION" for r in b["reasons"])
     twice = len(seqs) - len(set(seqs))
     lost = last - first + 1 - len(set(seqs))
+    gaps = sorted(set(range(first, last + 1)) - set(seqs))
     totals = [b["timings"]["totalMs"] for b in bodies if b.get("timings")]
     delays = [v["tMono"] - v["body"]["trigger"]["tMono"] for v in verdicts]
     print("parts a second asked %g, made %.2f, for %.0f s" % (fps, len(seqs) / seconds, seconds))
@@ -62,7 +63,7 @@ def report(verdicts, camera, seconds, fps):
         last - first + 1, camera["captures"], camera["failures"], camera["drops"], camera["missedTicks"]))
     print("verdicts                      %8d   %s" % (len(set(seqs)), dict(outcomes)))
     print("of them explicit NO_DECISION  %8d   %s" % (outcomes["NO_DECISION"], dict(reasons)))
-    print("lost (target 0)               %8d   twice %d" % (lost, twice))
+    print("lost (target 0)               %8d   twice %d   %s" % (lost, twice, ["no. %d" % (s - first) for s in gaps[:10]]))
     print("frame in -> verdict           p50 %.2f p99 %.2f max %.2f ms" % (
         quantile(totals, 0.5), quantile(totals, 0.99), max(totals)))
     print("trigger -> record made        p50 %.1f p99 %.1f max %.1f ms" % (
