@@ -113,7 +113,7 @@ static void compare_row(struct vd_trial *trial, const struct vd_image *image, st
 	excess->any[y] = vd_row_compare(row, trial->upper, trial->lower, window.width,
 					vd_image_row(&excess->excess, y)) != 0;
 	if (excess->any[y])
-		vd_row_polarity(row, trial->upper, trial->lower, window.width,
+		vd_row_polarity(row, trial->upper, vd_image_row(&excess->excess, y), window.width,
 				vd_image_row(&excess->bits, y));
 }
 
