@@ -475,10 +475,10 @@ static bool advance(struct run *run, uint64_t until_ms, int64_t now_ms)
 	}
 	if (!run->is_listed)
 		r = list_page(run, now_ms);
-	else if (now_ms >= run->job.deadline_ms)
-		r = expire(run, now_ms);
 	if (r == 0 && !run->is_listed)
 		return true;
+	if (r == 0 && now_ms >= run->job.deadline_ms)
+		r = expire(run, now_ms);
 	if (r == 0 && room(run) > 0)
 		r = do_devices(run, until_ms, now_ms, &is_busy);
 	else if (r == 0)

@@ -281,8 +281,8 @@ static void what_is_not_there_is_404_or_405_or_501(void **state)
 	assert_int_equal(ask(c, VD_VERB_GET, "/nothing", NULL, NULL), 404);
 	assert_int_equal(ask(c, VD_VERB_GET, "/", NULL, NULL), 404);
 	assert_int_equal(ask(c, VD_VERB_PATCH, "/devices/d1", "{}", NULL), 405);
-	assert_int_equal(ask(c, VD_VERB_POST, "/devices/query", "{\"query\":\"\"}", NULL), 501);
-	assert_true(says(c, "/devices/query"));
+	assert_int_equal(ask(c, VD_VERB_POST, "/jobs/create", "{}", NULL), 501);
+	assert_true(says(c, "/jobs/create"));
 }
 
 static void statistics_count_devices(void **state)
