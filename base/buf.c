@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static int reserve(struct vd_buf *buf, size_t len)
 	if (need <= buf->capacity)
 		return 0;
 	while (capacity < need)
-		capacity = capacity > need / 2 ? need : capacity * 2;
+		capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
 	data = realloc(buf->data, capacity);
 	if (!data)
 		return -ENOMEM;
