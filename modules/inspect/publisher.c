@@ -176,6 +176,7 @@ static void on_stored(struct vd_module *module, uint64_t id, int64_t seq, const 
 {
 	struct parcel *parcel = argument, **at;
 	struct vd_publisher *publisher = parcel->publisher;
+	char item_id[VD_UUID_TEXT];
 
 	for (at = &publisher->offered; *at != parcel; at = &(*at)->next)
 		;
@@ -184,11 +185,12 @@ static void on_stored(struct vd_module *module, uint64_t id, int64_t seq, const 
 	if (text)
 		vd_log(VD_WARN, "verdict.refused", "id=%llu itemId=%s offers=%d text=\"%s\"",
 		       (unsigned long long)id, item_of(parcel), parcel->offers, text);
-	publisher->handlers.on_answer(item_of(parcel), seq, text, publisher->argument);
+	(void)snprintf(item_id, sizeof item_id, "%s", item_of(parcel));
 	if (text)
 		keep_refused(publisher, parcel, text);
 	else
 		free_parcel(parcel);
+	publisher->handlers.on_answer(item_id, seq, text, publisher->argument);
 }
 
 /* ---- attachments ---- */

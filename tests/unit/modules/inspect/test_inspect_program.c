@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program itself: the test plays the agent on descriptor 3 and a camera on a frame channel. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -14,6 +15,7 @@
 #include "agent/ipc/packet.h"
 #include "agent/ipc/pool.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "scene.h"
 #include "tests/unit/modules/inspect/label.h"
@@ -430,6 +432,265 @@ static void it_ends_when_the_agent_is_gone(void **state)
 	assert_int_equal(rmdir(f.folder), 0);
 }
 
+static void answer_with(const struct fixture *f, const cJSON *packet, const char *type)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof text,
+		       "{\"type\":\"%s\",\"id\":%lld,\"seq\":41,\"text\":\"outbox is full\"}", type,
+		       (long long)vd_json_int(packet, "id", 0));
+	send_json(f->agent, text, NULL, 0);
+}
+
+static void a_refused_verdict_is_offered_again_until_it_is_stored(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	char first[64] = "";
+	struct fixture f;
+	const cJSON *body;
+
+	begin_golden(&f, 8, &jpeg);
+	send_frame(&f, jpeg.data, jpeg.len);
+	for (int i = 0; i < 4; i++) {
+		const cJSON *packet = await(&f, "publish");
+
+		body = vd_json_object(packet, "body");
+		if (i == 0)
+			(void)snprintf(first, sizeof first, "%s",
+				       vd_json_string(body, "itemId", ""));
+		assert_string_equal(vd_json_string(body, "itemId", ""), first);
+		assert_int_equal(f.packet.fd_count, 2);
+		answer_with(&f, packet, i < 3 ? "rejected" : "stored");
+	}
+	for (int i = 0; i < 4; i++) {
+		body = vd_json_object(await(&f, "report"), "body");
+		if (vd_json_int(vd_json_object(body, "counters"), "stored", 0) == 1)
+			break;
+	}
+	assert_int_equal(vd_json_int(vd_json_object(body, "counters"), "refused", 0), 3);
+	assert_int_equal(vd_json_int(vd_json_object(body, "counters"), "lost", 9), 0);
+	assert_int_equal(vd_json_int(body, "refusedWaiting", 9), 0);
+	end(&f);
+}
+
+static void verdicts_that_stay_refused_raise_an_alarm_and_clear_it(void **state)
+{
+	enum { FRAMES = 3 };
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	bool stores = false;
+	int raised = 0, cleared = 0, stored = 0;
+	struct fixture f;
+
+	begin_golden(&f, 8, &jpeg);
+	for (int i = 0; i < FRAMES; i++)
+		send_frame(&f, jpeg.data, jpeg.len);
+	while (cleared == 0) {
+		const cJSON *packet = await(&f, "publish");
+		const cJSON *body = vd_json_object(packet, "body");
+		const bool is_alarm = strcmp(vd_json_string(packet, "output", ""), "alarm") == 0;
+
+		if (is_alarm) {
+			assert_string_equal(vd_json_string(packet, "class", ""), "alarm");
+			assert_string_equal(vd_json_string(body, "alarm", ""), "verdictsRefused");
+			assert_string_equal(vd_json_string(body, "station", ""), "st-3");
+			if (strcmp(vd_json_string(body, "state", ""), "raised") == 0)
+				raised++;
+			else
+				cleared++;
+			stores = true;
+		}
+		stored += stores && !is_alarm;
+		answer_with(&f, packet, stores ? "stored" : "rejected");
+	}
+	assert_int_equal(raised, 1);
+	assert_int_equal(stored, FRAMES);
+	end(&f);
+}
+
+static void what_is_still_refused_at_the_end_does_not_hold_the_line(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	struct fixture f;
+
+	begin_golden(&f, 8, &jpeg);
+	send_frame(&f, jpeg.data, jpeg.len);
+	answer_with(&f, await(&f, "publish"), "rejected");
+	usleep(150000); /* the agent has it again */
+	send_json(f.agent, "{\"type\":\"stop\"}", NULL, 0);
+	answer_with(&f, await(&f, "publish"), "rejected");
+	end(&f);
+}
+
+static void an_override_leaves_on_an_output_of_its_own(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	char text[256], id[64];
+	const cJSON *packet;
+	struct fixture f;
+
+	begin_golden(&f, 8, &jpeg);
+	send_frame(&f, jpeg.data, jpeg.len);
+	(void)snprintf(id, sizeof id, "%s", vd_json_string(await_verdict(&f), "itemId", ""));
+	(void)snprintf(text, sizeof text,
+		       "{\"type\":\"call\",\"id\":5,\"method\":\"override\",\"body\":{\"itemId\":"
+		       "\"%s\",\"verdict\":\"NG\",\"by\":\"shift\",\"reason\":\"dent\"}}",
+		       id);
+	send_json(f.agent, text, NULL, 0);
+	packet = await(&f, "answer");
+	assert_int_equal(vd_json_int(packet, "status", 0), 200);
+	packet = await(&f, "publish");
+	assert_string_equal(vd_json_string(packet, "output", ""), "override");
+	assert_string_equal(vd_json_string(packet, "class", ""), "verdict");
+	assert_string_equal(vd_json_string(vd_json_at(packet, "/body"), "supersedes", ""), id);
+	assert_string_equal(vd_json_string(vd_json_at(packet, "/body/override"), "from", ""), "OK");
+	answer_with(&f, packet, "stored");
+	send_json(f.agent, "{\"type\":\"call\",\"id\":6,\"method\":\"override\",\"body\":{}}", NULL,
+		  0);
+	assert_int_equal(vd_json_int(await(&f, "answer"), "status", 0), 400);
+	send_json(f.agent, "{\"type\":\"call\",\"id\":7,\"method\":\"rollback\",\"body\":{}}", NULL,
+		  0);
+	assert_int_equal(vd_json_int(await(&f, "answer"), "status", 0), 409);
+	end(&f);
+}
+
+/* ---- replay ---- */
+
+struct shelf {
+	char folder[64], parameters[96], against[96], out[96];
+};
+
+static int replay(const struct shelf *shelf, const char *against, struct vd_buf *out)
+{
+	char *const argv[] = { (char *)(uintptr_t)VD_INSPECT,
+			       (char *)(uintptr_t) "--replay",
+			       (char *)(uintptr_t)shelf->folder,
+			       (char *)(uintptr_t) "--parameters",
+			       (char *)(uintptr_t)shelf->parameters,
+			       (char *)(uintptr_t)(against ? "--against" : NULL),
+			       (char *)(uintptr_t)against,
+			       NULL };
+	char *const environment[] = { NULL };
+	posix_spawn_file_actions_t actions;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+	assert_int_equal(posix_spawn_file_actions_addopen(&actions, 1, shelf->out,
+							  O_WRONLY | O_CREAT | O_TRUNC, 0600),
+			 0);
+	assert_int_equal(posix_spawn(&pid, VD_INSPECT, &actions, NULL, argv, environment), 0);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	vd_buf_clear(out);
+	assert_int_equal(vd_file_read(shelf->out, 1 << 20, out, NULL), 0);
+	return WEXITSTATUS(status);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	assert_int_equal(vd_file_write(path, text, strlen(text), 0600), 0);
+}
+
+static void write_parameters(const struct shelf *shelf, const char *path, int threshold)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof text,
+		       "{\"active\":\"cap\",\"recipes\":{\"cap\":{\"rev\":3,\"cameras\":[\"top\"],"
+		       "\"steps\":{\"b\":{\"camera\":\"top\",\"tool\":\"golden\",\"threshold\":%d,"
+		       "\"golden\":{\"file\":\"%s/items/good.jpg\"}}}}}}",
+		       threshold, shelf->folder);
+	write_text(path, text);
+}
+
+/* good.jpg alone; bad.jpg with a verdict that speaks of it by its digest. */
+static void fill_shelf(struct shelf *shelf, const char *verdict)
+{
+	struct scene_capture capture = scene_plain(WIDTH, HEIGHT);
+	char path[128], text[512], sha256[VD_SHA256_TEXT];
+
+	*shelf = (struct shelf){ .folder = "/tmp/replay-XXXXXX" };
+	assert_non_null(mkdtemp(shelf->folder));
+	(void)snprintf(shelf->parameters, sizeof shelf->parameters, "%s.p", shelf->folder);
+	(void)snprintf(shelf->against, sizeof shelf->against, "%s.a", shelf->folder);
+	(void)snprintf(shelf->out, sizeof shelf->out, "%s.out", shelf->folder);
+	(void)snprintf(path, sizeof path, "%s/items", shelf->folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (int i = 0; i < 2; i++) {
+		VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+
+		if (i == 1)
+			capture.defect = (struct vd_rect){ 100, 140, 9, 9 };
+		capture.contrast = -60;
+		scene_jpeg(&capture, &jpeg);
+		(void)snprintf(path, sizeof path, "%s/items/%s.jpg", shelf->folder,
+			       i == 0 ? "good" : "bad");
+		assert_int_equal(vd_file_write(path, jpeg.data, jpeg.len, 0600), 0);
+		assert_int_equal(vd_sha256_text(jpeg.data, jpeg.len, sha256), 0);
+	}
+	(void)snprintf(text, sizeof text,
+		       "{\"seq\":7,\"body\":{\"itemId\":\"i-1\",\"verdict\":\"%s\",\"cameras\":{"
+		       "\"top\":{\"sha256\":\"%s\"}}}}\n",
+		       verdict, sha256);
+	(void)snprintf(path, sizeof path, "%s/items/records.ndjson", shelf->folder);
+	write_text(path, text);
+	write_parameters(shelf, shelf->parameters, 30);
+	write_parameters(shelf, shelf->against, 120);
+}
+
+static void clear_shelf(const struct shelf *shelf)
+{
+	static const char *const names[] = {
+		"/items/good.jpg", "/items/bad.jpg", "/items/records.ndjson", ".p", ".a", ".out"
+	};
+	char path[128];
+
+	for (size_t i = 0; i < VD_COUNT(names); i++) {
+		(void)snprintf(path, sizeof path, "%s%s", shelf->folder, names[i]);
+		(void)unlink(path);
+	}
+	(void)snprintf(path, sizeof path, "%s/items", shelf->folder);
+	(void)rmdir(path);
+	assert_int_equal(rmdir(shelf->folder), 0);
+}
+
+static void replay_tells_which_verdicts_would_change(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf out = { 0 };
+	struct shelf shelf;
+
+	fill_shelf(&shelf, "NG");
+	assert_int_equal(replay(&shelf, NULL, &out), 0);
+	assert_string_equal(out.data,
+			    "NG -> NG: 1\n- -> OK: 1\n2 items, 0 changed, 0 unreadable\n");
+	clear_shelf(&shelf);
+	fill_shelf(&shelf, "OK");
+	assert_int_equal(replay(&shelf, NULL, &out), 1);
+	assert_non_null(strstr(out.data, "i-1\tOK -> NG\tb: defects 1 is above 0\n"));
+	assert_int_equal(replay(&shelf, shelf.against, &out), 1);
+	assert_non_null(strstr(out.data, "i-1\tOK -> NG\t"));
+	assert_non_null(strstr(out.data, "OK -> OK: 1\n"));
+	clear_shelf(&shelf);
+}
+
+static void replay_says_when_it_could_not(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf out = { 0 };
+	struct shelf shelf;
+	char path[128];
+
+	fill_shelf(&shelf, "NG");
+	(void)snprintf(path, sizeof path, "%s/items/bad.jpg", shelf.folder);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(replay(&shelf, NULL, &out), 3);
+	write_text(shelf.parameters, "{\"active\":\"cap\"}");
+	assert_int_equal(replay(&shelf, NULL, &out), 2);
+	write_text(shelf.parameters, "not JSON");
+	assert_int_equal(replay(&shelf, NULL, &out), 2);
+	clear_shelf(&shelf);
+}
+
 VD_TEST_MAIN(cmocka_unit_test(a_frame_becomes_a_verdict_with_its_evidence_bit_for_bit),
 	     cmocka_unit_test(every_frame_has_exactly_one_verdict_also_when_the_queue_is_full),
 	     cmocka_unit_test(a_failed_capture_has_a_verdict),
@@ -437,4 +698,10 @@ VD_TEST_MAIN(cmocka_unit_test(a_frame_becomes_a_verdict_with_its_evidence_bit_fo
 	     cmocka_unit_test(refused_parameters_leave_the_old_ones_in_force),
 	     cmocka_unit_test(it_reports_what_it_counts_and_what_it_has_learnt),
 	     cmocka_unit_test(learning_is_restarted_by_a_call),
-	     cmocka_unit_test(it_ends_when_the_agent_is_gone))
+	     cmocka_unit_test(it_ends_when_the_agent_is_gone),
+	     cmocka_unit_test(a_refused_verdict_is_offered_again_until_it_is_stored),
+	     cmocka_unit_test(verdicts_that_stay_refused_raise_an_alarm_and_clear_it),
+	     cmocka_unit_test(what_is_still_refused_at_the_end_does_not_hold_the_line),
+	     cmocka_unit_test(an_override_leaves_on_an_output_of_its_own),
+	     cmocka_unit_test(replay_tells_which_verdicts_would_change),
+	     cmocka_unit_test(replay_says_when_it_could_not))
