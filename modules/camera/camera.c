@@ -36,6 +36,8 @@ struct camera {
 	struct vd_pace pace;
 	struct vd_camera_health health;
 	uint64_t seq, calls, messages;
+	uint64_t
+		triggers; /* of the timer; a tick that was missed is counted, and triggers nothing */
 	unsigned pending; /* requests with the worker */
 	bool is_tick_pending;
 };
@@ -98,14 +100,16 @@ static bool has_room(struct camera *c)
 static void start_tick(struct camera *c, uint64_t tick_us)
 {
 	struct vd_camera_request wanted = { .trigger = "timer",
-					    .trigger_seq = c->pace.ticks,
+					    .trigger_seq = c->triggers + 1,
 					    .trigger_ms = tick_us / 1000,
 					    .call = -1 };
 
-	if (c->is_tick_pending || !has_room(c))
+	if (c->is_tick_pending || !has_room(c)) {
 		c->pace.missed++;
-	else
-		c->is_tick_pending = request(c, &wanted) == 0;
+	} else if (request(c, &wanted) == 0) {
+		c->is_tick_pending = true;
+		c->triggers++;
+	}
 }
 
 static void on_tick(void *argument)

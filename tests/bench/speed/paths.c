@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 {
 	const long rounds = argc == 2 ? strtol(argv[1], NULL, 10) : 20;
 	static struct subject subject;
-	struct vd_buf bytes = { 0 }, out = { 0 };
+	VD_CLEANUP(vd_buf_fini) struct vd_buf bytes = { 0 }, out = { 0 };
 	char first[VD_SHA256_TEXT] = "", text[VD_SHA256_TEXT];
 	int r = teach(&subject);
 
