@@ -57,7 +57,8 @@ static struct vd_model *make(void)
 	(void)snprintf(steps[1].id, sizeof steps[1].id, "print");
 	steps[1].tool = VD_VARIATION;
 	steps[1].where = (struct vd_rect){ 5, 6, 30, 10 };
-	steps[1].variation = (struct vd_variation_model){ malloc(600), malloc(600), 30, 10, 12, 1.25 };
+	steps[1].variation =
+		(struct vd_variation_model){ malloc(600), malloc(600), 30, 10, 12, 1.25 };
 	for (int i = 0; i < 300; i++) {
 		steps[1].variation.mean[i] = (uint16_t)(i * 200);
 		steps[1].variation.spread[i] = (uint16_t)(i + 256);
