@@ -581,7 +581,7 @@ static void sweep(struct vd_configurations *c, uint64_t until_ms, int64_t now_ms
 	}
 	for (size_t i = 0; i < count; i++) {
 		look_and_log(c, ids[i], true, now_ms);
-		(void)snprintf(c->swept, sizeof c->swept, "%s", ids[i]);
+		memcpy(c->swept, ids[i], sizeof c->swept);
 		if (vd_clock_mono_ms() >= until_ms)
 			return;
 	}
