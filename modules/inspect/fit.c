@@ -10,44 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "modules/image/jpeg.h"
-#include "modules/inspect/drift.h"
-#include "modules/inspect/lesson.h"
-#include "modules/inspect/pupil.h"
+#include "modules/inspect/fitting.h"
 #include "modules/inspect/statistic.h"
 #include "modules/inspect/warp.h"
 
 enum {
-	TRIED_MOST = 64, /* parts left out one by one */
 	TRIED_LEAST = 3,
-	FENCED_LEAST = 8, /* fewer say nothing about what is far away */
-	PROBES = 4,       /* parts that defects are painted on */
-	PLACES = 16,      /* on each */
-	QUALITY = 95,
-	EXCLUDED_TOLD = 8,
+	PROBES = 4, /* parts that defects are painted on */
 };
 
 static const double IQR_LEAST = 0.1, FACTOR_SLACK = 1.02, SCALE_MOST = 4, FOUND = 0.9,
 		    OUT_MOST = 0.2;
 
 static const int SIDES[] = { 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32 };
-static const int LEVELS[] = { 10, 15, 25, 40, 60, 100 };
+
+const int vd_fitting_levels[VD_LEVELS] = { 10, 15, 25, 40, 60, 100 };
 
 enum { USUAL_LEVELS = 25 };
-
-struct sensitivity {
-	int area_px, levels; /* 0: nothing is found */
-};
-
-struct fitting {
-	struct vd_lesson *lesson;
-	struct vd_rig *rig;
-	vd_progress_fn progress;
-	void *argument;
-	struct vd_fit *fit;
-	struct sensitivity least[VD_COUNT(LEVELS)];
-	int out, tried;
-};
 
 /* ---- samples ---- */
 
@@ -57,7 +36,7 @@ static void go_on(const struct fitting *fitting)
 		fitting->progress(fitting->argument);
 }
 
-static int decode(struct fitting *fitting, const struct vd_sample *sample)
+int vd_fitting_decode(struct fitting *fitting, const struct vd_sample *sample)
 {
 	struct vd_lesson *lesson = fitting->lesson;
 
@@ -77,7 +56,7 @@ static void leave_out(struct fitting *fitting, struct vd_sample *sample, const c
 	(void)snprintf(sample->why, sizeof sample->why, "%s", why);
 }
 
-static bool is_step(const struct fitting *fitting, int i, enum vd_tool tool)
+bool vd_fitting_has(const struct fitting *fitting, int i, enum vd_tool tool)
 {
 	return fitting->lesson->recipe->steps[i].tool == tool && fitting->lesson->pupils[i].learner;
 }
@@ -131,7 +110,7 @@ static int teach(struct fitting *fitting)
 	int r = VD_LESSON_PASSED;
 
 	for (int i = 0; i < 2 && r == VD_LESSON_PASSED; i++) {
-		r = decode(fitting, samples[i]);
+		r = vd_fitting_decode(fitting, samples[i]);
 		if (r == 0)
 			r = vd_lesson_teach(fitting->lesson, fitting->lesson->looks,
 					    fitting->fit->text);
@@ -151,7 +130,7 @@ static int learn_sample(struct fitting *fitting, struct vd_sample *sample)
 		const struct vd_step *step = &lesson->recipe->steps[i];
 
 		sample->poses[i] = pupil->result.pose;
-		if (is_step(fitting, i, VD_LOCATE))
+		if (vd_fitting_has(fitting, i, VD_LOCATE))
 			r = vd_warp(&lesson->looks[step->camera].image, &pupil->result.pose,
 				    pupil->where, &pupil->registered);
 		if (r == 0 && pupil->learner)
@@ -171,7 +150,7 @@ static int align_all(struct fitting *fitting)
 
 		if (sample->is_out)
 			continue;
-		r = decode(fitting, sample);
+		r = vd_fitting_decode(fitting, sample);
 		if (r == 0)
 			r = vd_lesson_look(lesson, fitting->rig, lesson->looks, sample->serial,
 					   text);
@@ -218,7 +197,7 @@ static int begin_again(struct fitting *fitting, int i)
 	return r < 0 ? r : vd_variation_refer(pupil->learner, &mean);
 }
 
-static int usable(const struct fitting *fitting)
+int vd_fitting_usable(const struct fitting *fitting)
 {
 	return fitting->lesson->parts - fitting->out;
 }
@@ -238,16 +217,16 @@ static int learn_in_two_passes(struct fitting *fitting)
 /* ---- leaving one out ---- */
 
 /* The region of the part at hand as it was learnt. */
-static int see_again(struct fitting *fitting, const struct vd_sample *sample)
+int vd_fitting_see(struct fitting *fitting, const struct vd_sample *sample)
 {
 	struct vd_lesson *lesson = fitting->lesson;
 	char text[VD_STEP_TEXT] = "";
-	int r = decode(fitting, sample);
+	int r = vd_fitting_decode(fitting, sample);
 
 	if (r == 0)
 		r = vd_lesson_register(lesson, lesson->looks, sample, text);
 	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
-		if (is_step(fitting, i, VD_VARIATION))
+		if (vd_fitting_has(fitting, i, VD_VARIATION))
 			r = vd_variation_normalise(lesson->pupils[i].learner,
 						   &lesson->pupils[i].registered);
 	}
@@ -288,14 +267,14 @@ static int try_step(struct pupil *pupil, const struct vd_step *step, double *ret
 static int try_sample(struct fitting *fitting, struct vd_sample *sample)
 {
 	struct vd_lesson *lesson = fitting->lesson;
-	int r = see_again(fitting, sample);
+	int r = vd_fitting_see(fitting, sample);
 
 	sample->factor = NAN;
 	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
 		struct pupil *pupil = &lesson->pupils[i];
 		double factor = 0;
 
-		if (!is_step(fitting, i, VD_VARIATION))
+		if (!vd_fitting_has(fitting, i, VD_VARIATION))
 			continue;
 		r = try_step(pupil, &lesson->recipe->steps[i], &factor);
 		if (r == 0) {
@@ -313,7 +292,7 @@ static int forget_factors(struct fitting *fitting)
 		struct pupil *pupil = &fitting->lesson->pupils[i];
 
 		if (!pupil->factors)
-			pupil->factors = calloc(TRIED_MOST, sizeof *pupil->factors);
+			pupil->factors = calloc(VD_TRIED_MOST, sizeof *pupil->factors);
 		if (!pupil->factors)
 			return -ENOMEM;
 		pupil->factor_count = 0;
@@ -321,11 +300,11 @@ static int forget_factors(struct fitting *fitting)
 	return 0;
 }
 
-/* Of many parts, TRIED_MOST spread evenly. */
+/* Of many parts, VD_TRIED_MOST spread evenly. */
 static int leave_one_out(struct fitting *fitting)
 {
 	struct vd_lesson *lesson = fitting->lesson;
-	const int count = usable(fitting);
+	const int count = vd_fitting_usable(fitting);
 	int r = forget_factors(fitting), seen = 0;
 
 	if (count < TRIED_LEAST)
@@ -336,7 +315,7 @@ static int leave_one_out(struct fitting *fitting)
 
 		if (sample->is_out)
 			continue;
-		due = count <= TRIED_MOST ? seen + 1 : (seen + 1) * TRIED_MOST / count;
+		due = count <= VD_TRIED_MOST ? seen + 1 : (seen + 1) * VD_TRIED_MOST / count;
 		seen++;
 		if (due <= fitting->tried)
 			continue;
@@ -349,10 +328,10 @@ static int leave_one_out(struct fitting *fitting)
 static int unlearn_sample(struct fitting *fitting, struct vd_sample *sample)
 {
 	struct vd_lesson *lesson = fitting->lesson;
-	int r = see_again(fitting, sample);
+	int r = vd_fitting_see(fitting, sample);
 
 	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
-		if (is_step(fitting, i, VD_VARIATION))
+		if (vd_fitting_has(fitting, i, VD_VARIATION))
 			r = vd_variation_unlearn(lesson->pupils[i].learner,
 						 &lesson->pupils[i].registered);
 	}
@@ -363,15 +342,15 @@ static int unlearn_sample(struct fitting *fitting, struct vd_sample *sample)
 static int exclude_outliers(struct fitting *fitting)
 {
 	struct vd_lesson *lesson = fitting->lesson;
-	double all[TRIED_MOST], fence;
+	double all[VD_TRIED_MOST], fence;
 	size_t count = 0;
 	int excluded = 0, r = 0;
 
-	for (int i = 0; i < lesson->parts && count < TRIED_MOST; i++) {
+	for (int i = 0; i < lesson->parts && count < VD_TRIED_MOST; i++) {
 		if (isfinite(lesson->samples[i].factor))
 			all[count++] = lesson->samples[i].factor;
 	}
-	if (count < FENCED_LEAST)
+	if (count < VD_FENCED_LEAST)
 		return 0;
 	fence = vd_fence(all, count, IQR_LEAST);
 	for (int i = 0; r == 0 && i < lesson->parts; i++) {
@@ -396,7 +375,7 @@ static int variation_steps(const struct fitting *fitting)
 	int count = 0;
 
 	for (int i = 0; i < fitting->lesson->recipe->step_count; i++)
-		count += is_step(fitting, i, VD_VARIATION);
+		count += vd_fitting_has(fitting, i, VD_VARIATION);
 	return count;
 }
 
@@ -409,7 +388,7 @@ static void choose_scale(struct fitting *fitting, struct pupil *pupil)
 	pupil->scale = 1;
 	for (size_t i = 0; i < pupil->factor_count; i++)
 		pupil->scale = fmax(pupil->scale, pupil->factors[i] * FACTOR_SLACK);
-	if (pupil->factor_count >= FENCED_LEAST)
+	if (pupil->factor_count >= VD_FENCED_LEAST)
 		pupil->scale =
 			fmax(pupil->scale,
 			     vd_gumbel_quantile(&gumbel, 1 - rate / variation_steps(fitting)));
@@ -428,7 +407,7 @@ static void probes_fini_p(struct probes *probes)
 		vd_image_fini(&probes->images[i]);
 }
 
-static int copy_image(const struct vd_image *image, struct vd_image *out)
+int vd_fitting_copy(const struct vd_image *image, struct vd_image *out)
 {
 	int r = vd_image_shape(out, image->width, image->height, VD_GREY);
 
@@ -440,7 +419,7 @@ static int copy_image(const struct vd_image *image, struct vd_image *out)
 static int collect_probes(struct fitting *fitting, int step, struct probes *probes)
 {
 	struct vd_lesson *lesson = fitting->lesson;
-	const int count = usable(fitting);
+	const int count = vd_fitting_usable(fitting);
 	int r = 0, seen = 0;
 
 	for (int i = 0; r == 0 && i < lesson->parts && probes->count < PROBES; i++) {
@@ -448,15 +427,15 @@ static int collect_probes(struct fitting *fitting, int step, struct probes *prob
 			continue;
 		if ((seen++ + 1) * PROBES / count <= probes->count && count > PROBES)
 			continue;
-		r = see_again(fitting, &lesson->samples[i]);
+		r = vd_fitting_see(fitting, &lesson->samples[i]);
 		if (r == 0)
-			r = copy_image(&lesson->pupils[step].registered,
-				       &probes->images[probes->count++]);
+			r = vd_fitting_copy(&lesson->pupils[step].registered,
+					    &probes->images[probes->count++]);
 	}
 	return r;
 }
 
-static void restore(struct vd_image *image, const struct vd_image *from, struct vd_rect where)
+void vd_fitting_restore(struct vd_image *image, const struct vd_image *from, struct vd_rect where)
 {
 	for (int y = where.y; y < where.y + where.height; y++)
 		memcpy(vd_image_row(image, y) + where.x, vd_image_row(from, y) + where.x,
@@ -481,16 +460,16 @@ static int paint_all(struct painting *painting, int side, int levels, judge_fn j
 	for (int i = 0; r >= 0 && i < painting->probes->count; i++) {
 		const struct vd_image *image = &painting->probes->images[i];
 
-		r = copy_image(image, &painting->canvas);
-		for (unsigned n = 0; r >= 0 && n < PLACES; n++) {
+		r = vd_fitting_copy(image, &painting->canvas);
+		for (unsigned n = 0; r >= 0 && n < VD_PLACES; n++) {
 			const struct vd_challenge challenge = vd_challenge_nth(
-				painting->step, image, side, levels, (unsigned)i * PLACES + n);
+				painting->step, image, side, levels, (unsigned)i * VD_PLACES + n);
 			const struct vd_rect window =
 				vd_challenge_window(&challenge, painting->step, image);
 
 			vd_challenge_paint(&challenge, &painting->canvas);
 			r = judge(painting, window, argument);
-			restore(&painting->canvas, image, window);
+			vd_fitting_restore(&painting->canvas, image, window);
 		}
 	}
 	return r;
@@ -506,7 +485,7 @@ static int count_found(struct painting *painting, struct vd_rect window, void *a
 }
 
 struct factors {
-	double list[PROBES * PLACES];
+	double list[PROBES * VD_PLACES];
 	size_t count;
 };
 
@@ -530,7 +509,7 @@ static int least_side(struct painting *painting, int levels)
 
 		if (r < 0)
 			return r;
-		if (found >= FOUND * PLACES * painting->probes->count)
+		if (found >= FOUND * VD_PLACES * painting->probes->count)
 			return SIDES[i];
 	}
 	return 0;
@@ -539,20 +518,20 @@ static int least_side(struct painting *painting, int levels)
 /* Of several steps, the one that finds least speaks for the recipe. */
 static int measure_sensitivity(struct fitting *fitting, struct painting *painting, bool is_first)
 {
-	for (size_t i = 0; i < VD_COUNT(LEVELS); i++) {
+	for (size_t i = 0; i < VD_LEVELS; i++) {
 		struct sensitivity *least = &fitting->least[i];
-		const int side = least_side(painting, LEVELS[i]);
+		const int side = least_side(painting, vd_fitting_levels[i]);
 
 		if (side < 0)
 			return side;
 		go_on(fitting);
 		if (is_first || side == 0 || (least->area_px > 0 && side * side > least->area_px))
-			*least = (struct sensitivity){ side * side, LEVELS[i] };
+			*least = (struct sensitivity){ side * side, vd_fitting_levels[i] };
 	}
 	return 0;
 }
 
-static int challenge_side(const struct fitting *fitting, const struct vd_image *image)
+int vd_fitting_side(const struct fitting *fitting, const struct vd_image *image)
 {
 	const int side = (int)lrint(sqrt(fitting->lesson->recipe->learning.challenge_area_px));
 	const int most = image->width < image->height ? image->width : image->height;
@@ -579,7 +558,7 @@ static int probe_step(struct fitting *fitting, int i, bool is_first)
 	if (r == 0)
 		r = set_trial(pupil, painting.step);
 	if (r == 0)
-		r = paint_all(&painting, challenge_side(fitting, &probes.images[0]),
+		r = paint_all(&painting, vd_fitting_side(fitting, &probes.images[0]),
 			      fitting->lesson->recipe->learning.challenge_levels, note_factor,
 			      factors);
 	if (r < 0)
@@ -594,7 +573,7 @@ static int probe_all(struct fitting *fitting)
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < fitting->lesson->recipe->step_count; i++) {
-		if (!is_step(fitting, i, VD_VARIATION))
+		if (!vd_fitting_has(fitting, i, VD_VARIATION))
 			continue;
 		choose_scale(fitting, &fitting->lesson->pupils[i]);
 		r = probe_step(fitting, i, is_first);
@@ -641,386 +620,22 @@ static bool is_fit(struct fitting *fitting)
 		return refuse(fitting, "%d of %d parts are unlike the others", fitting->out,
 			      fitting->lesson->parts);
 	for (int i = 0; i < fitting->lesson->recipe->step_count; i++) {
-		if (is_step(fitting, i, VD_VARIATION) && !step_is_fit(fitting, i))
+		if (vd_fitting_has(fitting, i, VD_VARIATION) && !step_is_fit(fitting, i))
 			return false;
 	}
 	return true;
 }
 
-static const struct sensitivity *usual(const struct fitting *fitting)
+const struct sensitivity *vd_fitting_usual(const struct fitting *fitting)
 {
 	const struct sensitivity *best = NULL;
 
-	for (size_t i = VD_COUNT(LEVELS); i-- > 0;) {
-		if (fitting->least[i].area_px > 0 && (!best || LEVELS[i] >= USUAL_LEVELS))
+	for (size_t i = VD_LEVELS; i-- > 0;) {
+		if (fitting->least[i].area_px > 0 &&
+		    (!best || vd_fitting_levels[i] >= USUAL_LEVELS))
 			best = &fitting->least[i];
 	}
 	return best;
-}
-
-/* ---- report ---- */
-
-static double rounded(double v)
-{
-	return round(v * 1000) / 1000;
-}
-
-static double significant(double v)
-{
-	const double unit = v > 0 ? pow(10, floor(log10(v)) - 1) : 1;
-
-	return round(v / unit) * unit;
-}
-
-static bool add_excluded(cJSON *report, const struct fitting *fitting)
-{
-	cJSON *list = cJSON_AddArrayToObject(report, "excluded");
-	bool ok = list != NULL;
-
-	for (int i = 0, told = 0; ok && i < fitting->lesson->parts && told < EXCLUDED_TOLD; i++) {
-		const struct vd_sample *sample = &fitting->lesson->samples[i];
-		cJSON *json;
-
-		if (!sample->is_out)
-			continue;
-		json = cJSON_CreateObject();
-		told++;
-		ok = json && cJSON_AddItemToArray(list, json) &&
-		     vd_json_add_number(json, "part", i + 1) &&
-		     vd_json_add_string(json, "text", sample->why) &&
-		     (!sample->serial[0] || vd_json_add_string(json, "serial", sample->serial));
-	}
-	return ok;
-}
-
-static bool add_step(cJSON *steps, const struct fitting *fitting, int i)
-{
-	const struct pupil *pupil = &fitting->lesson->pupils[i];
-	const struct vd_gumbel gumbel = vd_gumbel_fit(pupil->factors, pupil->factor_count);
-	cJSON *json = cJSON_AddObjectToObject(steps, fitting->lesson->recipe->steps[i].id);
-	bool ok = json && vd_json_add_number(json, "scale", rounded(pupil->scale)) &&
-		  vd_json_add_number(json, "challenge", rounded(pupil->challenge));
-
-	if (!ok || pupil->factor_count == 0)
-		return ok;
-	ok = vd_json_add_number(json, "median",
-				rounded(vd_quantile(pupil->factors, pupil->factor_count, 0.5))) &&
-	     vd_json_add_number(json, "largest",
-				rounded(vd_quantile(pupil->factors, pupil->factor_count, 1)));
-	if (ok && pupil->factor_count >= FENCED_LEAST)
-		ok = vd_json_add_number(json, "falseRejectRate",
-					significant(vd_gumbel_above(&gumbel, pupil->scale)));
-	return ok && vd_json_add_number(json, "falseRejectRateMost",
-					rounded(vd_wilson_upper(0, pupil->factor_count)));
-}
-
-static bool add_sensitivity(cJSON *report, const struct fitting *fitting)
-{
-	const struct sensitivity *best = usual(fitting);
-	cJSON *json = cJSON_AddObjectToObject(report, "sensitivity");
-	cJSON *found = json ? cJSON_AddObjectToObject(json, "areaPxByLevels") : NULL;
-	bool ok = found != NULL;
-
-	for (size_t i = 0; ok && i < VD_COUNT(LEVELS); i++) {
-		char name[16];
-
-		(void)snprintf(name, sizeof name, "%d", LEVELS[i]);
-		if (fitting->least[i].area_px > 0)
-			ok = vd_json_add_number(found, name, fitting->least[i].area_px);
-	}
-	if (ok && best)
-		ok = vd_json_add_number(json, "areaPx", best->area_px) &&
-		     vd_json_add_number(json, "greyLevels", best->levels);
-	return ok;
-}
-
-static int write_report(struct fitting *fitting, bool is_valid)
-{
-	const struct sensitivity *best = usual(fitting);
-	cJSON *report = fitting->fit->report = cJSON_CreateObject();
-	cJSON *steps = report ? cJSON_AddObjectToObject(report, "steps") : NULL;
-	bool ok = steps && vd_json_add_number(report, "parts", usable(fitting)) &&
-		  vd_json_add_number(report, "leftOutOneByOne", fitting->tried);
-
-	for (int i = 0; ok && i < fitting->lesson->recipe->step_count; i++) {
-		if (is_step(fitting, i, VD_VARIATION))
-			ok = add_step(steps, fitting, i);
-	}
-	if (is_valid && best)
-		(void)snprintf(fitting->fit->text, sizeof fitting->fit->text,
-			       "smallest reliably found defect: %d px at %d grey levels",
-			       best->area_px, best->levels);
-	ok = ok && add_excluded(report, fitting) && add_sensitivity(report, fitting) &&
-	     vd_json_add_bool(report, "valid", is_valid) &&
-	     vd_json_add_string(report, "text", fitting->fit->text);
-	return ok ? 0 : -ENOMEM;
-}
-
-/* ---- the model ---- */
-
-static int copy_patch(const struct pupil *pupil, struct vd_image *out)
-{
-	return copy_image(&pupil->patch, out);
-}
-
-static int finish_step(const struct vd_lesson *lesson, int i, struct vd_model_step *out)
-{
-	const struct vd_step *step = &lesson->recipe->steps[i];
-	const struct pupil *pupil = &lesson->pupils[i];
-	int r;
-
-	memcpy(out->id, step->id, sizeof out->id);
-	out->tool = step->tool;
-	out->where = pupil->where;
-	out->frame_width = pupil->frame_width;
-	out->frame_height = pupil->frame_height;
-	r = step->tool == VD_LOCATE ? copy_patch(pupil, &out->patch)
-				    : vd_variation_finish(pupil->learner, &out->variation);
-	out->variation.scale = pupil->scale;
-	return r;
-}
-
-/* A quantity over the parts that were learnt from. */
-static void refer(struct fitting *fitting, struct vd_model *model, const char *of, const char *what,
-		  const double *values, size_t count)
-{
-	struct vd_reference *reference = &model->references[model->reference_count++];
-
-	(void)snprintf(reference->name, sizeof reference->name, "%s/%s", of, what);
-	reference->mean = vd_mean(values, count);
-	reference->deviation = vd_deviation(values, count);
-}
-
-static double pose_value(const struct vd_pose *pose, int i)
-{
-	return i == 0 ? pose->dx : i == 1 ? pose->dy : pose->angle_deg;
-}
-
-static int write_references(struct fitting *fitting, struct vd_model *model)
-{
-	const struct vd_lesson *lesson = fitting->lesson;
-	const struct vd_recipe *recipe = lesson->recipe;
-	VD_CLEANUP(vd_free) double *values = calloc((size_t)lesson->parts, sizeof *values);
-
-	model->references = calloc(VD_REFERENCES_MOST, sizeof *model->references);
-	if (!values || !model->references)
-		return -ENOMEM;
-	for (int of = 0; of < recipe->camera_count + recipe->step_count; of++) {
-		const int step = of - recipe->camera_count;
-
-		if (step >= 0 && recipe->steps[step].tool != VD_LOCATE)
-			continue;
-		for (int what = 0; what < VD_SIGHTS; what++) {
-			size_t count = 0;
-
-			for (int i = 0; i < lesson->parts; i++) {
-				const struct vd_sample *sample = &lesson->samples[i];
-
-				if (!sample->is_out)
-					values[count++] =
-						step < 0 ? sample->sights[of][what]
-							 : pose_value(&sample->poses[step], what);
-			}
-			refer(fitting, model,
-			      step < 0 ? recipe->cameras[of] : recipe->steps[step].id,
-			      vd_drift_name(step >= 0, what), values, count);
-		}
-	}
-	return 0;
-}
-
-/* ---- the challenge set ---- */
-
-static struct vd_model_challenge *new_challenge(struct vd_model *model, int frames)
-{
-	struct vd_model_challenge *challenge = &model->challenges[model->challenge_count];
-
-	challenge->frames = calloc((size_t)frames, sizeof *challenge->frames);
-	if (!challenge->frames)
-		return NULL;
-	model->challenge_count++;
-	return challenge;
-}
-
-/* painted: of this camera, instead of the sample's; NULL: none. */
-static int add_frames(struct fitting *fitting, struct vd_model_challenge *challenge,
-		      const struct vd_sample *sample, int camera, const struct vd_image *painted)
-{
-	const struct vd_recipe *recipe = fitting->lesson->recipe;
-	int r = 0;
-
-	for (int i = 0; r == 0 && i < recipe->camera_count; i++) {
-		struct vd_model_frame *frame = &challenge->frames[challenge->frame_count++];
-		const struct vd_shot *shot = &sample->shots[i];
-
-		memcpy(frame->camera, recipe->cameras[i], sizeof frame->camera);
-		if (painted && i == camera)
-			r = vd_jpeg_encode(painted, QUALITY, &frame->jpeg);
-		else if (shot->is_jpeg)
-			r = vd_buf_append(&frame->jpeg, shot->bytes.data, shot->bytes.len);
-		else
-			r = vd_jpeg_encode(&fitting->lesson->looks[i].image, QUALITY, &frame->jpeg);
-	}
-	return r;
-}
-
-/* The usable sample whose factor is nearest to that of this share of all. */
-static struct vd_sample *typical(const struct fitting *fitting, double share)
-{
-	struct vd_lesson *lesson = fitting->lesson;
-	double all[TRIED_MOST], wanted, least = INFINITY;
-	struct vd_sample *best = NULL;
-	size_t count = 0;
-
-	for (int i = 0; i < lesson->parts && count < TRIED_MOST; i++) {
-		if (!lesson->samples[i].is_out && isfinite(lesson->samples[i].factor))
-			all[count++] = lesson->samples[i].factor;
-	}
-	wanted = vd_quantile(all, count, share);
-	for (int i = 0; i < lesson->parts; i++) {
-		struct vd_sample *sample = &lesson->samples[i];
-		const double way = isfinite(sample->factor) && isfinite(wanted)
-					   ? fabs(sample->factor - wanted)
-					   : 1e9;
-
-		if (!sample->is_out && way < least) {
-			least = way;
-			best = sample;
-		}
-	}
-	return best;
-}
-
-static int add_good(struct fitting *fitting, struct vd_model *model)
-{
-	static const double shares[] = { 0, 0.5, 1 };
-	const struct vd_sample *last = NULL;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < VD_COUNT(shares); i++) {
-		const struct vd_sample *sample = typical(fitting, shares[i]);
-		struct vd_model_challenge *challenge;
-
-		if (!sample || sample == last)
-			continue;
-		last = sample;
-		challenge = new_challenge(model, fitting->lesson->recipe->camera_count);
-		if (!challenge)
-			return -ENOMEM;
-		(void)snprintf(challenge->name, sizeof challenge->name, "good-%zu", i + 1);
-		r = decode(fitting, sample);
-		if (r == 0)
-			r = add_frames(fitting, challenge, sample, -1, NULL);
-	}
-	return r;
-}
-
-/* The first place of the sequence where the painted defect is found; false: none is. */
-static bool find_place(const struct fitting *fitting, int i, unsigned polarity,
-		       struct vd_challenge *ret_challenge)
-{
-	struct pupil *pupil = &fitting->lesson->pupils[i];
-	const struct vd_step *step = &fitting->lesson->recipe->steps[i];
-	const struct vd_image *image = &pupil->registered;
-	VD_CLEANUP(vd_image_fini) struct vd_image canvas = { 0 };
-
-	if (copy_image(image, &canvas) < 0)
-		return false;
-	for (unsigned n = polarity; n < 4 * PLACES; n += 2) {
-		const struct vd_challenge challenge =
-			vd_challenge_nth(step, image, challenge_side(fitting, image),
-					 fitting->lesson->recipe->learning.challenge_levels, n);
-		const struct vd_rect window = vd_challenge_window(&challenge, step, image);
-		int r;
-
-		vd_challenge_paint(&challenge, &canvas);
-		r = vd_trial_rejects(pupil->trial, &canvas, window, pupil->scale * 1.2);
-		restore(&canvas, image, window);
-		if (r <= 0)
-			continue;
-		*ret_challenge = challenge;
-		return true;
-	}
-	return false;
-}
-
-/* Painted into the frame where the pose has the place. */
-static int add_bad(struct fitting *fitting, struct vd_model *model, int i, unsigned polarity)
-{
-	const struct vd_recipe *recipe = fitting->lesson->recipe;
-	const struct vd_step *step = &recipe->steps[i];
-	const struct vd_sample *sample = typical(fitting, 0.5);
-	const struct vd_pose identity = vd_pose_identity();
-	const struct vd_pose *pose =
-		step->align_to < 0 ? &identity : &sample->poses[step->align_to];
-	const struct vd_rect where = fitting->lesson->pupils[i].where;
-	VD_CLEANUP(vd_image_fini) struct vd_image frame = { 0 };
-	struct vd_challenge challenge = { 0 };
-	struct vd_model_challenge *kept;
-	double x, y, half;
-	int r = see_again(fitting, sample);
-
-	if (r < 0 || !find_place(fitting, i, polarity, &challenge))
-		return r;
-	half = challenge.side_px / 2.0;
-	vd_pose_map(pose, where.x + challenge.x + half, where.y + challenge.y + half, &x, &y);
-	challenge.x = (int)lrint(x - half);
-	challenge.y = (int)lrint(y - half);
-	r = copy_image(&fitting->lesson->looks[step->camera].image, &frame);
-	kept = r == 0 ? new_challenge(model, recipe->camera_count) : NULL;
-	if (!kept)
-		return -ENOMEM;
-	vd_challenge_paint(&challenge, &frame);
-	(void)snprintf(kept->name, sizeof kept->name, "%.50s-%s", step->id,
-		       challenge.levels > 0 ? "bright" : "dark");
-	kept->verdict = VD_NG;
-	return add_frames(fitting, kept, sample, step->camera, &frame);
-}
-
-static int write_challenges(struct fitting *fitting, struct vd_model *model)
-{
-	int r;
-
-	model->challenges = calloc(VD_CHALLENGES_MOST, sizeof *model->challenges);
-	if (!model->challenges)
-		return -ENOMEM;
-	r = add_good(fitting, model);
-	for (int i = 0; r == 0 && i < fitting->lesson->recipe->step_count; i++) {
-		for (unsigned polarity = 0; r == 0 && polarity < 2; polarity++) {
-			if (is_step(fitting, i, VD_VARIATION) &&
-			    model->challenge_count < VD_CHALLENGES_MOST)
-				r = add_bad(fitting, model, i, polarity);
-		}
-	}
-	return r;
-}
-
-static int write_model(struct fitting *fitting, int version)
-{
-	const struct vd_lesson *lesson = fitting->lesson;
-	VD_CLEANUP(vd_model_free) struct vd_model *model = calloc(1, sizeof *model);
-	int r = 0;
-
-	if (!model)
-		return -ENOMEM;
-	model->version = version;
-	model->parts = usable(fitting);
-	memcpy(model->key, lesson->recipe->model_key, sizeof model->key);
-	model->report = cJSON_Duplicate(fitting->fit->report, true);
-	model->steps = calloc((size_t)lesson->recipe->step_count, sizeof *model->steps);
-	if (!model->steps || !model->report)
-		return -ENOMEM;
-	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
-		if (vd_step_learns(&lesson->recipe->steps[i]))
-			r = finish_step(lesson, i, &model->steps[model->step_count++]);
-	}
-	if (r == 0)
-		r = write_references(fitting, model);
-	if (r == 0)
-		r = write_challenges(fitting, model);
-	if (r == 0)
-		fitting->fit->model = VD_TAKE(model);
-	return r;
 }
 
 /* ---- the whole ---- */
@@ -1047,7 +662,7 @@ static int fit(struct fitting *fitting, int version)
 
 	if (r == 0)
 		r = learn_in_two_passes(fitting);
-	if (r == 0 && usable(fitting) < 2)
+	if (r == 0 && vd_fitting_usable(fitting) < 2)
 		return -EAGAIN;
 	if (r == 0)
 		r = try_parts(fitting);
@@ -1056,8 +671,8 @@ static int fit(struct fitting *fitting, int version)
 	if (r != 0)
 		return r;
 	is_valid = is_fit(fitting);
-	r = write_report(fitting, is_valid);
-	return r == 0 && is_valid ? write_model(fitting, version) : r;
+	r = vd_fitting_report(fitting, is_valid);
+	return r == 0 && is_valid ? vd_fitting_model(fitting, version) : r;
 }
 
 int vd_lesson_fit(struct vd_lesson *lesson, struct vd_rig *rig, int version,
