@@ -171,10 +171,11 @@ static int take_in(struct vd_store *store, struct vd_loss *loss)
 	return 0;
 }
 
+/* In memory of its own: the reader may be in the midst of a batch when it meets a rotten row. */
 static int build_tombstone(struct vd_store *store, const char *class, const char *reason,
-			   const struct vd_loss *loss)
+			   const struct vd_loss *loss, struct vd_buf *packed)
 {
-	struct vd_buf *raw = &store->writer.raw;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf raw = { 0 };
 	char body[256];
 	int len = snprintf(body, sizeof body,
 			   "{\"class\":\"%s\",\"firstSeq\":%" PRIu64 ",\"lastSeq\":%" PRIu64
@@ -189,20 +190,18 @@ static int build_tombstone(struct vd_store *store, const char *class, const char
 	struct vd_moment now = { vd_clock_mono_ms(), vd_clock_wall_ms(), vd_time_quality() };
 	int r;
 
-	vd_buf_clear(raw);
-	r = vd_buf_printf(raw, "[%s%" PRIu64, store->head.data,
+	r = vd_buf_printf(&raw, "[%s%" PRIu64, store->head.data,
 			  store->writer.ledger.tally.next_seq);
 	if (r == 0)
-		r = vd_envelope_tail(&record, &now, raw);
+		r = vd_envelope_tail(&record, &now, &raw);
 	if (r == 0)
-		r = vd_buf_append(raw, "]", 1);
-	return r < 0 ? r
-		     : vd_batch_pack(store->writer.packer, raw->data, raw->len,
-				     &store->writer.packed);
+		r = vd_buf_append(&raw, "]", 1);
+	return r < 0 ? r : vd_batch_pack(store->writer.packer, raw.data, raw.len, packed);
 }
 
 static int write_tombstone(struct vd_store *store, int class, int reason, struct vd_loss *loss)
 {
+	VD_CLEANUP(vd_buf_fini) struct vd_buf packed = { 0 };
 	struct vd_writer *w = &store->writer;
 	uint64_t seq = w->ledger.tally.next_seq;
 	struct vd_row row = { .class = VD_EVENT,
@@ -214,12 +213,12 @@ static int write_tombstone(struct vd_store *store, int class, int reason, struct
 
 	if (r == 0)
 		r = build_tombstone(store, vd_class_name((enum vd_class) class), reasons[reason],
-				    loss);
+				    loss, &packed);
 	if (r < 0)
 		return r;
 	(void)snprintf(row.boot_id, sizeof row.boot_id, "%s", store->boot_id);
-	row.data = w->packed.data;
-	row.len = w->packed.len;
+	row.data = packed.data;
+	row.len = packed.len;
 	row.crc = vd_row_crc(&row);
 	r = vd_room_insert(store, &row, 1);
 	if (r < 0)
