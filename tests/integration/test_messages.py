@@ -5,41 +5,17 @@ hub are killed."""
 
 import base64
 import json
-import os
 import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
-import cloud as harness  # noqa: E402
-
-BUILD = os.environ.get("VD_BUILD") or str(Path(__file__).resolve().parents[2] / "build" / "dev")
+from hub_case import HubCase  # noqa: E402
 
 
-class Messages(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="vd-")
-        cls.cloud = harness.Cloud(cls.folder.name, BUILD)
-        cls.cloud.__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.__exit__(None)
-        cls.folder.cleanup()
-
-    def setUp(self):
-        self.id = self._testMethodName
-        self.key = self.cloud.create_device(self.id)
-
-    def connect(self, clean=False):
-        client = self.cloud.client(self.id, self.key, clean=clean).connect()
-        self.addCleanup(client.close)
-        return client
-
+class Messages(HubCase):
     def subscriber(self):
         client = self.connect(clean=True)
         client.disconnect()
