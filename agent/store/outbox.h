@@ -33,6 +33,9 @@
  * It says: count records of this class, with numbers in this range, will not come. Alarms
  * and verdicts are refused when there is no room, never evicted; only an expired ttl or a row
  * that rotted on the disk ends one.
+ *
+ * What rots inside a batch is found by its checksum and counted out. What rots in the pages by
+ * which SQLite finds its rows can hide rows that then nobody counts: that is not mended yet.
  */
 enum { VD_ATTACHMENTS = 4, VD_RECORD_BYTES = 128 << 10, VD_IMAGE_BYTES = 32 << 20 };
 
