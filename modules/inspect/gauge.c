@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "modules/inspect/focus.h"
-#include "modules/inspect/presence.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/focus.h"
+#include "modules/vision/presence.h"
+#include "modules/vision/warp.h"
 
 struct vd_gauge {
 	struct vd_image window;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "modules/inspect/course.h"
-#include "modules/inspect/gather.h"
+#include "modules/inspect/learn/course.h"
+#include "modules/inspect/learn/gather.h"
 #include "modules/inspect/look.h"
 #include "modules/inspect/notice.h"
 #include "modules/inspect/overlay.h"

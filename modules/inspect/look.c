@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "modules/image/jpeg.h"
-#include "modules/inspect/kernels.h"
+#include "modules/vision/kernels.h"
 
 enum { ROWS_LOOKED_AT = 8 /* every so many: exposure needs no more */ };
 

@@ -6,7 +6,7 @@
 
 #include "modules/image/jpeg.h"
 #include "modules/inspect/font.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/warp.h"
 
 enum { MARGIN_PX = 3, REASONS_MOST = 6, BOX_MARGIN_PX = 4 };
 

@@ -7,15 +7,15 @@
 #include "base/digest.h"
 #include "base/fault.h"
 #include "base/json.h"
-#include "modules/inspect/caliper.h"
-#include "modules/inspect/code.h"
-#include "modules/inspect/colour.h"
-#include "modules/inspect/count.h"
-#include "modules/inspect/golden.h"
-#include "modules/inspect/locate.h"
+#include "modules/vision/caliper.h"
+#include "modules/vision/code.h"
+#include "modules/vision/colour.h"
+#include "modules/vision/count.h"
+#include "modules/vision/golden.h"
+#include "modules/vision/locate.h"
 #include "modules/inspect/rules.h"
-#include "modules/inspect/stain.h"
-#include "modules/inspect/variation.h"
+#include "modules/vision/stain.h"
+#include "modules/vision/variation.h"
 
 /*
  * The station's parameters as the inspection reads them. A set is parsed whole or refused whole,

@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "modules/image/jpeg.h"
 #include "modules/inspect/gauge.h"
-#include "modules/inspect/presence.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/presence.h"
+#include "modules/vision/warp.h"
 
 enum { TEMPLATES = 4, TEMPLATE_BYTES = 64 << 20, PATH_BYTES = 1400 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "base/attr.h"
-#include "modules/inspect/model.h"
+#include "modules/inspect/learn/model.h"
 #include "modules/inspect/recipe.h"
 
 /*

@@ -11,14 +11,14 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "modules/image/jpeg.h"
-#include "modules/inspect/caliper.h"
-#include "modules/inspect/code.h"
-#include "modules/inspect/colour.h"
-#include "modules/inspect/count.h"
-#include "modules/inspect/focus.h"
-#include "modules/inspect/presence.h"
-#include "modules/inspect/stain.h"
-#include "modules/inspect/texture.h"
+#include "modules/vision/caliper.h"
+#include "modules/vision/code.h"
+#include "modules/vision/colour.h"
+#include "modules/vision/count.h"
+#include "modules/vision/focus.h"
+#include "modules/vision/presence.h"
+#include "modules/vision/stain.h"
+#include "modules/vision/texture.h"
 
 enum { WIDTH = 1920, HEIGHT = 1080, ROUNDS = 21, CODE_MS = 200 };
 

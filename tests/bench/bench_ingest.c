@@ -18,7 +18,7 @@
 #include "twin/broker/spool.h"
 #include "twin/hub/batch.h"
 #include "twin/hub/ingest.h"
-#include "twin/hub/scan.h"
+#include "twin/hub/store/scan.h"
 
 enum { RECORDS = 100, ROWS = 300000, TURN_BYTES = 2 << 20, TURN_MESSAGES = 500 };
 

@@ -18,9 +18,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "modules/image/jpeg.h"
-#include "modules/inspect/locate.h"
-#include "modules/inspect/variation.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/locate.h"
+#include "modules/vision/variation.h"
+#include "modules/vision/warp.h"
 
 enum { ROUNDS = 31, MARGIN = 16, PARTS = 6, QUALITY = 85, FILE_MOST = 64 << 20 };
 

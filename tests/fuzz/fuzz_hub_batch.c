@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "twin/hub/batch.h"
-#include "twin/hub/scan.h"
+#include "twin/hub/store/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

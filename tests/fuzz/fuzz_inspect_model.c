@@ -8,7 +8,7 @@
 #include <zstd.h>
 
 #include "base/digest.h"
-#include "modules/inspect/model.h"
+#include "modules/inspect/learn/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

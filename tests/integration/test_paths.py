@@ -23,7 +23,7 @@ class PathsTest(unittest.TestCase):
         digests = {}
         for program in PROGRAMS:
             for decoder in DECODERS:
-                done = subprocess.run([str(BUILD / "modules" / "inspect" / program), ROUNDS], check=False, text=True,
+                done = subprocess.run([str(BUILD / "modules" / "vision" / program), ROUNDS], check=False, text=True,
                                       capture_output=True, env=dict(os.environ, **decoder))
                 self.assertEqual(done.returncode, 0, (program, decoder, done.stdout, done.stderr))
                 digests[program, *decoder] = done.stdout.strip()

@@ -25,10 +25,16 @@ ALLOWED = {
     "agent/vedette-exec": ["base"],
     "modules/sdk": ["base", "agent/ipc"],
     "modules/image": ["base"],
-    "modules": ["base", "agent/ipc", "modules/sdk", "modules/image"],  # each module
+    "modules/vision": ["base", "modules/image"],
+    "modules/inspect": ["base", "agent/ipc", "modules/sdk", "modules/image", "modules/vision"],
+    "modules": ["base", "agent/ipc", "modules/sdk", "modules/image"],  # each other module
     "twin/broker": ["base"],
+    "twin/hub/store": ["base", "twin/document", "twin/broker/identities.h",
+                       "twin/hub/configuration.h"],
+    "twin/hub/api": ["base", "twin/document", "twin/hub", "twin/hub/store"],
     "twin/hub": ["base", "twin/document", "twin/query", "twin/broker/spool.h",
-                 "twin/broker/identities.h", "twin/broker/topics.h"],
+                 "twin/broker/identities.h", "twin/broker/topics.h", "twin/hub/store",
+                 "twin/hub/api/api.h"],
     "twin/ctl": ["base", "twin/document"],
     "deploy": ["base", "modules/image"],  # simulators of the demonstration
 }

@@ -13,14 +13,14 @@ OWNERS = [
     (r"cjson/", []),
     (r"event2?/", ["base/loop.c", "twin/hub"]),
     (r"openssl/", ["base", "agent/cloud", "agent/rollout", "agent/vedette-enrol", "twin/broker", "twin/hub"]),
-    (r"sqlite3\.h", ["agent/store", "twin/hub"]),
+    (r"sqlite3\.h", ["agent/store", "twin/hub/store"]),
     (r"MQTT(Async|Client|Properties|Version)\w*\.h", ["agent/cloud"]),
     (r"mosquitto\.h", ["twin/broker", "twin/hub"]),
     (r"mosquitto_\w+\.h", ["twin/broker"]),
     (r"modbus/", ["modules/modbus"]),
     (r"(jpeglib|jerror|turbojpeg)\.h", ["modules/image"]),
-    (r"dmtx\.h", ["modules/inspect"]),
-    (r"zbar\.h", []),  # loaded at run time, by modules/inspect/zbar.c
+    (r"dmtx\.h", ["modules/vision"]),
+    (r"zbar\.h", []),  # loaded at run time, by modules/vision/zbar.c
     (r"zstd\.h", ["agent/store", "modules/inspect", "twin/hub"]),
     (r"zlib\.h", ["agent/store", "twin/broker", "twin/hub"]),
     (r"curl/", ["agent/rollout", "agent/vedette-enrol", "modules/http-sensor", "twin/ctl"]),

@@ -71,7 +71,7 @@ BAD = [
     ("banned", "base/a.c", LICENCE + "void f(void)\n{\n\texit" + "(1);\n}\n", "base/a.c:4: exit() belongs beside main()"),
     ("banned", "base/a.h", LICENCE + "typedef struct" + " { int a; } vd_a;\n", "base/a.h:2: no typedef of a struct"),
     ("owners", "agent/supervise/a.c", LICENCE + "#include <sqlite3.h>\n",
-     "agent/supervise/a.c:2: <sqlite3.h> may be included by agent/store, twin/hub only"),
+     "agent/supervise/a.c:2: <sqlite3.h> may be included by agent/store, twin/hub/store only"),
     ("owners", "base/buf.c", LICENCE + "#include <event2/event.h>\n",
      "base/buf.c:2: <event2/event.h> may be included by base/loop.c, twin/hub only"),
     ("manuals", "twin/ctl/CMakeLists.txt", "\nvd_program(vedettectl\n", "twin/ctl/CMakeLists.txt:2: vedettectl has no manual page"),

@@ -7,7 +7,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
-#include "twin/hub/api.h"
+#include "twin/hub/api/api.h"
 
 static const char *last_segment(const struct vd_call *call)
 {

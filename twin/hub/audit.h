@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "twin/hub/call.h"
-#include "twin/hub/store_trust.h"
+#include "twin/hub/store/trust.h"
 
 /*
  * Every call that a policy signed and that may change something is in the audit log, whatever

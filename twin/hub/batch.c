@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "twin/broker/topics.h"
-#include "twin/hub/scan.h"
+#include "twin/hub/store/scan.h"
 
 enum { MESSAGE_ID_MAX = 128 };
 

@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "base/json.h"
-#include "twin/hub/inflate.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/inflate.h"
+#include "twin/hub/store/store.h"
 
 /*
  * Telemetry messages taken apart into rows, with no database in sight: bytes from devices.

@@ -13,7 +13,7 @@
 #include "twin/broker/topics.h"
 #include "twin/hub/events.h"
 #include "twin/hub/refusal.h"
-#include "twin/hub/store_c2d.h"
+#include "twin/hub/store/c2d.h"
 
 struct vd_c2d {
 	struct vd_store *store;

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "base/json.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * Cloud-to-device messages: queued in the store for a device that is away, handed out one at a

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "twin/hub/name.h"
+#include "twin/hub/store/name.h"
 
 static int split_path(struct vd_call *call, char *path, struct vd_fault *fault)
 {

@@ -5,7 +5,7 @@
 
 #include "base/fault.h"
 #include "base/json.h"
-#include "twin/hub/name.h"
+#include "twin/hub/store/name.h"
 #include "twin/query/query.h"
 
 /*

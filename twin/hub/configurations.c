@@ -21,7 +21,7 @@
 #include "twin/hub/etag.h"
 #include "twin/hub/refusal.h"
 #include "twin/hub/settings.h"
-#include "twin/hub/store_configurations.h"
+#include "twin/hub/store/configurations.h"
 #include "twin/hub/twins.h"
 
 enum { SLICE_MS = 10, PAUSE_MS = 1, DIRTY_MAX = 10000, PAGE = 64 };

@@ -5,7 +5,7 @@
 
 #include "base/loop.h"
 #include "twin/hub/configuration.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * Automatic device management: configurations, and the twins that follow them. A twin is looked at

@@ -2,7 +2,7 @@
 #pragma once
 #include "base/fault.h"
 #include "twin/hub/call.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * May this call speak for the device? Its token is signed with one of the device's keys, or with a

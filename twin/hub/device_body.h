@@ -2,7 +2,7 @@
 #pragma once
 #include "base/fault.h"
 #include "base/json.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * Takes over what the body of PUT /devices/{id} says into device: identity, status and

@@ -18,7 +18,7 @@
 #include "twin/hub/etag.h"
 #include "twin/hub/policies.h"
 #include "twin/hub/refusal.h"
-#include "twin/hub/store_trust.h"
+#include "twin/hub/store/trust.h"
 #include "twin/hub/twins.h"
 
 struct vd_devices {

@@ -5,7 +5,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "twin/broker/identities.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * The registry: devices, modules, their keys, and the broker's journal of them. Calls return

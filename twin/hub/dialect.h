@@ -6,8 +6,8 @@
 
 #include "base/json.h"
 #include "twin/broker/topics.h"
-#include "twin/hub/name.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/name.h"
+#include "twin/hub/store/store.h"
 
 /*
  * The hub's end of vedette-broker(7): what devices say over MQTT, and the answers. Knows topics

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "twin/hub/ca.h"
 #include "twin/hub/devices.h"
-#include "twin/hub/store_trust.h"
+#include "twin/hub/store/trust.h"
 
 /*
  * How a device gets, renews and loses the certificate that it connects with. A device proves

@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "twin/hub/call.h"
-#include "twin/hub/name.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/name.h"
+#include "twin/hub/store/store.h"
 
 /*
  * GET /events: what happens in the hub, as server-sent events, live.

@@ -2,7 +2,7 @@
 #pragma once
 #include <stdint.h>
 
-#include "twin/hub/store.h"
+#include "twin/hub/store/given.h"
 
 /*
  * Which desired version a device was last given, so that a change that was made while device,
@@ -14,11 +14,6 @@
  * than a dead one can go unnoticed; until then a device that comes back is told from there. Being
  * told twice changes nothing: the notices are merge patches that carry their version.
  */
-struct vd_given {
-	int64_t version;
-	int64_t sure_version; /* -1: none */
-	int64_t given_ms;     /* wall clock, when version was given */
-};
 
 /* A device asked and was answered: it needs nothing older. */
 struct vd_given vd_given_answered(int64_t version, int64_t now_ms);
@@ -28,9 +23,3 @@ struct vd_given vd_given_told(const struct vd_given *given, int64_t version, int
 
 /* From which version on a device that comes back has to be told. */
 int64_t vd_given_base(const struct vd_given *given, int64_t now_ms);
-
-/* VD_STORE_NONE: it was given nothing yet. Setting does not wait for the disk. */
-VD_MUST int vd_store_given_get(struct vd_store *store, const struct vd_name *name,
-			       struct vd_given *ret_given);
-VD_MUST int vd_store_given_set(struct vd_store *store, const struct vd_name *name,
-			       const struct vd_given *given);

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/version.h"
-#include "twin/hub/api.h"
+#include "twin/hub/api/api.h"
 #include "twin/hub/c2d.h"
 #include "twin/hub/configurations.h"
 #include "twin/hub/devices.h"
@@ -28,7 +28,7 @@
 #include "twin/hub/metrics.h"
 #include "twin/hub/policies.h"
 #include "twin/hub/queries.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 #include "twin/hub/twins.h"
 
 enum { CHORE_MS = 30000, EXPIRE_ROWS = 2000, SHRINK_PAGES = 1000, EXPIRE_AGAIN_MS = 20 };

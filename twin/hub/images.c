@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "twin/hub/api.h"
+#include "twin/hub/api/api.h"
 #include "twin/hub/events.h"
 #include "twin/hub/http.h"
 #include "twin/hub/image_files.h"

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "twin/hub/call.h"
-#include "twin/hub/store_images.h"
+#include "twin/hub/store/images.h"
 
 /*
  * File upload as Azure's: a device asks for an address with a signature, PUTs its file there as

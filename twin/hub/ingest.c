@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "twin/hub/batch.h"
 #include "twin/hub/metrics.h"
-#include "twin/hub/store_trust.h"
+#include "twin/hub/store/trust.h"
 
 /* One transaction at most; what else happens in the hub waits no longer than that. */
 enum { TURN_MESSAGES = 500, TURN_BYTES = 2 << 20, LOOK_MS = 5000, RETRY_MS = 1000 };

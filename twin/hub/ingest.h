@@ -2,7 +2,7 @@
 #pragma once
 #include "base/loop.h"
 #include "twin/broker/spool.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * From the broker's spool into the database. The position in the spool is committed with the

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "twin/hub/methods.h"
 #include "twin/hub/refusal.h"
-#include "twin/hub/store_configurations.h"
+#include "twin/hub/store/configurations.h"
 #include "twin/hub/twins.h"
 #include "twin/query/query.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/fault.h"
 #include "base/loop.h"
-#include "twin/hub/store_jobs.h"
+#include "twin/hub/store/jobs.h"
 
 /*
  * Azure's jobs: a change of twins, or a direct method, for all devices that a condition selects, at

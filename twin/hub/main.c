@@ -21,8 +21,8 @@
 #include "twin/hub/config.h"
 #include "twin/hub/hub.h"
 #include "twin/hub/policies.h"
-#include "twin/hub/store.h"
-#include "twin/hub/store_backup.h"
+#include "twin/hub/store/store.h"
+#include "twin/hub/store/backup.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "twin/hub/call.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * Direct methods: a REST call that waits for a device's answer. One answer a request; what

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/version.h"
-#include "twin/hub/store_trust.h"
+#include "twin/hub/store/trust.h"
 
 enum { ROUTES = 400, DEVICES_SHOWN = 100000 };
 

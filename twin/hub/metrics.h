@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * What the hub counts, one registry a process, and how Prometheus reads it (text format

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "twin/hub/call.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * Shared access policies: who may call the REST API. Azure's five names with Azure's rights;

@@ -6,7 +6,7 @@
 
 #include "base/fault.h"
 #include "twin/hub/call.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * One page of a query (vedette-query(7)): a walk over twins, or over the devices of jobs, in the

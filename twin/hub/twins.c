@@ -11,8 +11,8 @@
 #include "twin/hub/devices.h"
 #include "twin/hub/etag.h"
 #include "twin/hub/refusal.h"
-#include "twin/hub/store_configurations.h"
-#include "twin/hub/store_trust.h"
+#include "twin/hub/store/configurations.h"
+#include "twin/hub/store/trust.h"
 
 struct vd_twins {
 	struct vd_store *store;

@@ -5,7 +5,7 @@
 
 #include "base/fault.h"
 #include "base/json.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 
 /*
  * The twin service, for operators (REST) and devices (MQTT). Calls return 0, an enum vd_refusal

@@ -24,8 +24,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "modules/image/jpeg.h"
-#include "modules/inspect/golden.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/golden.h"
+#include "modules/vision/warp.h"
 
 enum { PAIRS_MOST = 4096, BOXES_MOST = 64, FILE_MOST = 16 << 20 };
 

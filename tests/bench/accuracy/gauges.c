@@ -15,10 +15,10 @@
 #include "base/file.h"
 #include "figures.h"
 #include "modules/image/jpeg.h"
-#include "modules/inspect/caliper.h"
-#include "modules/inspect/locate.h"
-#include "modules/inspect/variation.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/caliper.h"
+#include "modules/vision/locate.h"
+#include "modules/vision/variation.h"
+#include "modules/vision/warp.h"
 #include "simulate.h"
 
 enum { POSES = 100, REPEATS = 50, SAME = 30, LEARNT = 40, FIXING = 300, DRIFTS = 60, MARGIN = 20 };

@@ -17,9 +17,9 @@
 #include "base/file.h"
 #include "figures.h"
 #include "modules/image/jpeg.h"
-#include "modules/inspect/locate.h"
-#include "modules/inspect/variation.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/locate.h"
+#include "modules/vision/variation.h"
+#include "modules/vision/warp.h"
 #include "simulate.h"
 
 enum { LEARNT = 40, MOST = 2000, MARGIN = 16, FILE_MOST = 64 << 20, CONTRASTS = 3, PARTS = 64 };

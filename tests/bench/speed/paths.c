@@ -13,10 +13,10 @@
 
 #include "base/digest.h"
 #include "modules/image/jpeg.h"
-#include "modules/inspect/golden.h"
-#include "modules/inspect/locate.h"
-#include "modules/inspect/variation.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/golden.h"
+#include "modules/vision/locate.h"
+#include "modules/vision/variation.h"
+#include "modules/vision/warp.h"
 
 enum { WIDTH = 321, HEIGHT = 243, PARTS = 4 }; /* odd: loops have ends */
 

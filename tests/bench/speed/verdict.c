@@ -15,9 +15,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "modules/image/jpeg.h"
-#include "modules/inspect/locate.h"
-#include "modules/inspect/variation.h"
-#include "modules/inspect/warp.h"
+#include "modules/vision/locate.h"
+#include "modules/vision/variation.h"
+#include "modules/vision/warp.h"
 
 enum { MARGIN = 16, PATCH = 128, FILE_MOST = 64 << 20, PATH_BYTES = 4096 };
 

@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "tests/bench/swarm/peer.h"
-#include "twin/hub/inflate.h"
+#include "twin/hub/store/inflate.h"
 
 enum { HANDSHAKES = 64, LIFE_S = 1800, CONNECT_S = 300, SEND_S = 300, PING_MS = 200000 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "modules/image/jpeg.h"
-#include "tests/unit/modules/inspect/scene.h"
+#include "tests/unit/modules/vision/scene.h"
 
 /*
  * A part with something for each tool that measures directly: a bar, five holes, a printed mark,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/drift.h"
+#include "modules/inspect/learn/drift.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "scene.h"
+#include "tests/unit/modules/vision/scene.h"
 #include "vd_test.h"
 
 enum { PARTS = 30 };

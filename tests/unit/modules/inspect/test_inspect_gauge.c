@@ -13,8 +13,8 @@
 #include "base/schema.h"
 #include "modules/inspect/inspector.h"
 #include "tests/unit/modules/inspect/label.h"
-#include "tests/unit/modules/inspect/near.h"
-#include "tests/unit/modules/inspect/qr.h"
+#include "tests/unit/modules/vision/near.h"
+#include "tests/unit/modules/vision/qr.h"
 
 extern const char vd_inspect_schema_json[];
 extern const size_t vd_inspect_schema_json_len;

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "modules/inspect/worker.h"
-#include "scene.h"
+#include "tests/unit/modules/vision/scene.h"
 #include "vd_test.h"
 
 enum { WIDTH = 240, HEIGHT = 200, PARTS = 10 };

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "modules/inspect/inspector.h"
 #include "modules/inspect/recent.h"
-#include "scene.h"
+#include "tests/unit/modules/vision/scene.h"
 #include "vd_test.h"
 
 enum { WIDTH = 240, HEIGHT = 200, PARTS = 12 };

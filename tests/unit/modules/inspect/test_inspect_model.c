@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/model.h"
+#include "modules/inspect/learn/model.h"
 
 #include <errno.h>
 #include <stdio.h>

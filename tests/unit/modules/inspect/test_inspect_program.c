@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
-#include "scene.h"
+#include "tests/unit/modules/vision/scene.h"
 #include "tests/unit/modules/inspect/label.h"
 #include "vd_test.h"
 

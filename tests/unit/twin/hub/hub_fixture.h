@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "twin/hub/devices.h"
-#include "twin/hub/store.h"
+#include "twin/hub/store/store.h"
 #include "twin/hub/twins.h"
 
 /* A store in a folder of its own, the services on it, and what they announced. */

@@ -2,7 +2,7 @@
 #include "vd_test.h"
 
 #include "base/sas.h"
-#include "twin/hub/api.h"
+#include "twin/hub/api/api.h"
 #include "twin/hub/policies.h"
 #include "unit/twin/hub/hub_fixture.h"
 

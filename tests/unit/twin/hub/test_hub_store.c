@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "twin/broker/spool.h"
 #include "twin/hub/ingest.h"
-#include "twin/hub/migrations.h"
+#include "twin/hub/store/migrations.h"
 #include "unit/twin/hub/hub_fixture.h"
 
 static int count_row(const struct vd_record_row *row, void *argument)

@@ -3,7 +3,7 @@
 
 #include "twin/document/audit.h"
 #include "twin/hub/metrics.h"
-#include "twin/hub/store_trust.h"
+#include "twin/hub/store/trust.h"
 #include "unit/twin/hub/hub_fixture.h"
 
 /* What the log says, checked link by link. */

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "modules/vision/variation.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "modules/vision/kernels.h"
+#include "modules/vision/warp.h"
+
+enum { POOL_REACH = 2 };
+
+static const double ONE = 256, SPREAD_FLOOR = 1.0;
+
+struct vd_variation_options vd_variation_defaults(void)
+{
+	return (struct vd_variation_options){
+		.abs_threshold = { 10, 10 },
+		.var_threshold = { 3, 3 },
+		.edge_tolerance_px = 0.5,
+		.window_px = 65,
+		.blobs = { .open_px = 2,
+			   .merge_px = 8,
+			   .min_area_px = 8,
+			   .polarity = VD_BRIGHT_AND_DARK },
+	};
+}
+
+void vd_variation_model_fini(struct vd_variation_model *model)
+{
+	free(model->mean);
+	free(model->spread);
+	*model = (struct vd_variation_model){ 0 };
+}
+
+/* ---- learning ---- */
+
+struct vd_variation_learner {
+	int width, height, window_px, parts;
+	float *mean, *m2;
+	struct vd_cells first, cells; /* brightness of the first part, and of the one at hand */
+	struct vd_gains gains;
+};
+
+int vd_variation_learner_new(int width, int height, int window_px,
+			     struct vd_variation_learner **ret_learner)
+{
+	VD_CLEANUP(vd_variation_learner_free) struct vd_variation_learner *learner = NULL;
+	const size_t count = (size_t)width * (size_t)height;
+
+	learner = calloc(1, sizeof *learner);
+	if (!learner)
+		return -ENOMEM;
+	learner->width = width;
+	learner->height = height;
+	learner->window_px = window_px;
+	learner->mean = calloc(count, sizeof *learner->mean);
+	learner->m2 = calloc(count, sizeof *learner->m2);
+	if (!learner->mean || !learner->m2)
+		return -ENOMEM;
+	*ret_learner = VD_TAKE(learner);
+	return 0;
+}
+
+struct vd_variation_learner *vd_variation_learner_free(struct vd_variation_learner *learner)
+{
+	if (!learner)
+		return NULL;
+	free(learner->mean);
+	free(learner->m2);
+	vd_cells_fini(&learner->first);
+	vd_cells_fini(&learner->cells);
+	vd_gains_fini(&learner->gains);
+	free(learner);
+	return NULL;
+}
+
+static int normalise(struct vd_variation_learner *learner, struct vd_image *image)
+{
+	VD_CLEANUP(vd_free) uint16_t *gains = malloc((size_t)image->width * sizeof *gains);
+	int r = gains ? vd_cells_measure(&learner->cells, image) : -ENOMEM;
+
+	if (r == 0)
+		r = vd_gains_measure(&learner->gains, &learner->first, &learner->cells,
+				     learner->window_px);
+	for (int y = 0; r == 0 && y < image->height; y++) {
+		r = vd_gains_row(&learner->gains, y, image->width, gains);
+		if (r == 0)
+			vd_row_gain(vd_image_row(image, y), gains, image->width);
+	}
+	return r;
+}
+
+int vd_variation_learn(struct vd_variation_learner *learner, struct vd_image *registered)
+{
+	int r = 0;
+
+	if (registered->width != learner->width || registered->height != learner->height)
+		return -EINVAL;
+	if (learner->window_px > 0 && learner->first.columns == 0)
+		r = vd_cells_measure(&learner->first, registered);
+	else
+		r = vd_variation_normalise(learner, registered);
+	return r < 0 ? r : vd_variation_relearn(learner, registered);
+}
+
+int vd_variation_relearn(struct vd_variation_learner *learner, const struct vd_image *normalised)
+{
+	if (normalised->width != learner->width || normalised->height != learner->height)
+		return -EINVAL;
+	learner->parts++;
+	for (int y = 0; y < learner->height; y++) {
+		const size_t at = (size_t)y * (size_t)learner->width;
+
+		vd_row_learn(vd_image_row(normalised, y), learner->mean + at, learner->m2 + at,
+			     learner->parts, learner->width);
+	}
+	return 0;
+}
+
+static void unlearn_row(const uint8_t *row, float *mean, float *m2, int left, int n)
+{
+	for (int x = 0; x < n; x++) {
+		const float v = row[x], with = mean[x];
+		const float without = with + (with - v) / (float)left;
+
+		mean[x] = without;
+		m2[x] = fmaxf(0, m2[x] - (v - with) * (v - without));
+	}
+}
+
+int vd_variation_unlearn(struct vd_variation_learner *learner, const struct vd_image *normalised)
+{
+	if (normalised->width != learner->width || normalised->height != learner->height ||
+	    learner->parts < 2)
+		return -EINVAL;
+	learner->parts--;
+	for (int y = 0; y < learner->height; y++) {
+		const size_t at = (size_t)y * (size_t)learner->width;
+
+		unlearn_row(vd_image_row(normalised, y), learner->mean + at, learner->m2 + at,
+			    learner->parts, learner->width);
+	}
+	return 0;
+}
+
+int vd_variation_refer(struct vd_variation_learner *learner, const struct vd_image *image)
+{
+	return learner->window_px > 0 ? vd_cells_measure(&learner->first, image) : 0;
+}
+
+int vd_variation_normalise(struct vd_variation_learner *learner, struct vd_image *image)
+{
+	return learner->window_px > 0 ? normalise(learner, image) : 0;
+}
+
+static uint8_t to_grey(double v)
+{
+	return (uint8_t)lrint(fmin(fmax(v, 0), 255));
+}
+
+int vd_variation_mean(const struct vd_variation_learner *learner, struct vd_image *out)
+{
+	int r = vd_image_shape(out, learner->width, learner->height, VD_GREY);
+
+	for (int y = 0; r == 0 && y < learner->height; y++) {
+		const float *mean = learner->mean + (size_t)y * (size_t)learner->width;
+
+		for (int x = 0; x < learner->width; x++)
+			vd_image_row(out, y)[x] = to_grey((double)mean[x]);
+	}
+	return r;
+}
+
+int vd_variation_parts(const struct vd_variation_learner *learner)
+{
+	return learner->parts;
+}
+
+static uint16_t to_fixed(double v)
+{
+	return (uint16_t)lrint(fmin(fmax(v, 0) * ONE, UINT16_MAX));
+}
+
+int vd_variation_finish(const struct vd_variation_learner *learner,
+			struct vd_variation_model *ret_model)
+{
+	const size_t count = (size_t)learner->width * (size_t)learner->height;
+	struct vd_variation_model model = { .width = learner->width,
+					    .height = learner->height,
+					    .parts = learner->parts };
+
+	if (learner->parts < 2)
+		return -EAGAIN;
+	model.mean = malloc(count * sizeof *model.mean);
+	model.spread = malloc(count * sizeof *model.spread);
+	if (!model.mean || !model.spread) {
+		vd_variation_model_fini(&model);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		model.mean[i] = to_fixed((double)learner->mean[i]);
+		model.spread[i] = to_fixed(sqrt((double)learner->m2[i] / (learner->parts - 1)));
+	}
+	*ret_model = model;
+	return 0;
+}
+
+/* ---- comparing ---- */
+
+struct vd_variation {
+	struct vd_rect where;
+	struct vd_variation_options options;
+	struct vd_band band;
+};
+
+static int clamp(int v, int most)
+{
+	return v < 0 ? 0 : v > most ? most : v;
+}
+
+static double mean_at(const struct vd_variation_model *model, int x, int y)
+{
+	return model->mean[(size_t)clamp(y, model->height - 1) * (size_t)model->width +
+			   (size_t)clamp(x, model->width - 1)] /
+	       ONE;
+}
+
+static double slope_at(const struct vd_variation_model *model, int x, int y)
+{
+	const double across = fabs(mean_at(model, x + 1, y) - mean_at(model, x - 1, y)) / 2;
+	const double down = fabs(mean_at(model, x, y + 1) - mean_at(model, x, y - 1)) / 2;
+
+	return fmax(across, down);
+}
+
+/* Own spread, that of the 5 x 5 around, and the floor: the largest. variances: sums a column. */
+static double spread_at(const struct vd_variation_model *model, const double *columns, int x, int y)
+{
+	const int left = clamp(x - POOL_REACH, model->width - 1);
+	const int right = clamp(x + POOL_REACH, model->width - 1);
+	const int rows = clamp(y + POOL_REACH, model->height - 1) -
+			 clamp(y - POOL_REACH, model->height - 1) + 1;
+	double sum = 0;
+
+	for (int i = left; i <= right; i++)
+		sum += columns[i];
+	return fmax(SPREAD_FLOOR,
+		    fmax(model->spread[(size_t)y * (size_t)model->width + (size_t)x] / ONE,
+			 sqrt(sum / ((right - left + 1) * rows))));
+}
+
+static void sum_columns(const struct vd_variation_model *model, int y, double *columns)
+{
+	const int bottom = clamp(y + POOL_REACH, model->height - 1);
+
+	memset(columns, 0, (size_t)model->width * sizeof *columns);
+	for (int row = clamp(y - POOL_REACH, model->height - 1); row <= bottom; row++) {
+		for (int x = 0; x < model->width; x++) {
+			const double spread =
+				model->spread[(size_t)row * (size_t)model->width + (size_t)x] / ONE;
+
+			columns[x] += spread * spread;
+		}
+	}
+}
+
+void vd_variation_allow(const struct vd_variation_model *model,
+			const struct vd_variation_options *options, int y, double *columns,
+			const struct vd_allowance *allowance)
+{
+	sum_columns(model, y, columns);
+	for (int x = 0; x < model->width; x++) {
+		const double spread = spread_at(model, columns, x, y);
+
+		allowance->mean[x] = (float)mean_at(model, x, y);
+		allowance->spread[x] = (float)spread;
+		allowance->edge[x] = (float)(options->edge_tolerance_px * slope_at(model, x, y));
+		allowance->up[x] =
+			(float)fmax(options->abs_threshold[0], options->var_threshold[0] * spread);
+		allowance->down[x] =
+			(float)fmax(options->abs_threshold[1], options->var_threshold[1] * spread);
+	}
+}
+
+static void lay_out_row(struct vd_variation *variation, const struct vd_allowance *allowance,
+			double scale, int y)
+{
+	struct vd_band *band = &variation->band;
+
+	for (int x = 0; x < band->upper.width; x++) {
+		const double mean = (double)allowance->mean[x], edge = (double)allowance->edge[x];
+
+		vd_image_row(&band->upper, y)[x] =
+			to_grey(mean + edge + scale * (double)allowance->up[x]);
+		vd_image_row(&band->lower, y)[x] =
+			to_grey(mean - edge - scale * (double)allowance->down[x]);
+		vd_image_row(&band->sigma, y)[x] = to_grey(4 * (double)allowance->spread[x]);
+	}
+}
+
+/* The brightness that images are normalised to: that of the mean. */
+static int measure_ideal(struct vd_variation *variation, const struct vd_variation_model *model)
+{
+	VD_CLEANUP(vd_image_fini) struct vd_image ideal = { 0 };
+	int r = vd_image_shape(&ideal, model->width, model->height, VD_GREY);
+
+	for (int y = 0; r == 0 && y < model->height; y++) {
+		for (int x = 0; x < model->width; x++)
+			vd_image_row(&ideal, y)[x] = to_grey(mean_at(model, x, y));
+	}
+	return r < 0 ? r : vd_cells_measure(&variation->band.cells, &ideal);
+}
+
+static int lay_out(struct vd_variation *variation, const struct vd_variation_model *model)
+{
+	const size_t n = (size_t)model->width;
+	VD_CLEANUP(vd_free) double *columns = calloc(n, sizeof *columns);
+	VD_CLEANUP(vd_free) float *rows = calloc(5 * n, sizeof *rows);
+	const struct vd_allowance allowance = { rows, rows + n, rows + 2 * n, rows + 3 * n,
+						rows + 4 * n };
+	struct vd_band *band = &variation->band;
+	int r = columns && rows ? vd_image_shape(&band->upper, model->width, model->height, VD_GREY)
+				: -ENOMEM;
+
+	if (r == 0)
+		r = vd_image_shape(&band->lower, model->width, model->height, VD_GREY);
+	if (r == 0)
+		r = vd_image_shape(&band->sigma, model->width, model->height, VD_GREY);
+	for (int y = 0; r == 0 && y < model->height; y++) {
+		vd_variation_allow(model, &variation->options, y, columns, &allowance);
+		lay_out_row(variation, &allowance, model->scale > 0 ? model->scale : 1, y);
+	}
+	band->window_px = variation->options.window_px;
+	return r < 0 ? r : measure_ideal(variation, model);
+}
+
+int vd_variation_new(const struct vd_variation_model *model, struct vd_rect where,
+		     const struct vd_variation_options *options,
+		     struct vd_variation **ret_variation)
+{
+	VD_CLEANUP(vd_variation_free) struct vd_variation *variation = NULL;
+	int r;
+
+	if (where.width != model->width || where.height != model->height)
+		return -EINVAL;
+	variation = calloc(1, sizeof *variation);
+	if (!variation)
+		return -ENOMEM;
+	variation->where = where;
+	variation->options = *options;
+	r = lay_out(variation, model);
+	if (r == 0)
+		*ret_variation = VD_TAKE(variation);
+	return r;
+}
+
+struct vd_variation *vd_variation_free(struct vd_variation *variation)
+{
+	if (!variation)
+		return NULL;
+	vd_band_fini(&variation->band);
+	free(variation);
+	return NULL;
+}
+
+void vd_variation_work_fini(struct vd_variation_work *work)
+{
+	vd_image_fini(&work->registered);
+	vd_band_work_fini(&work->band);
+}
+
+int vd_variation_compare(const struct vd_variation *variation, const struct vd_image *image,
+			 const struct vd_pose *pose, struct vd_variation_work *work,
+			 struct vd_blobs *ret_blobs)
+{
+	int r;
+
+	if (!vd_warp_inside(image, pose, variation->where))
+		return -EINVAL;
+	if (pose->angle_deg == 0)
+		r = vd_band_compare_at(&variation->band, image, variation->where.x + pose->dx,
+				       variation->where.y + pose->dy, &work->band);
+	else
+		r = vd_warp(image, pose, variation->where, &work->registered);
+	if (r == 0 && pose->angle_deg != 0)
+		r = vd_band_compare(&variation->band, &work->registered, &work->band);
+	if (r < 0)
+		return r;
+	return vd_blobs_find(&work->band.excess, &variation->band.sigma, &variation->options.blobs,
+			     ret_blobs);
+}
