@@ -63,12 +63,12 @@ class Line:
         line.agent.start(); line.agent.wait_ready("cam", "station")
     """
 
-    def __init__(self, device_id="box", **settings):
+    def __init__(self, device_id="box", host_name="localhost", ports=None, **settings):
         self.folder = Path(tempfile.mkdtemp(prefix="vd-"))
         self.device_id = device_id
         self.settings = settings
         self.captures = self.folder / "captures"
-        self.cloud = clouds.Cloud(self.folder, BUILD)
+        self.cloud = clouds.Cloud(self.folder, BUILD, host_name=host_name, **(ports or {}))
         self.agent = None
 
     def __enter__(self):
@@ -77,7 +77,7 @@ class Line:
         key_file.write_text(self.cloud.create_device(self.device_id))
         key_file.chmod(0o600)
         self.agent = agents.Agent(self.folder / "a", BUILD, self.device_id, {
-            "host": "localhost", "port": self.cloud.mqtts_port, "trustedCaFile": self.cloud.ca_file,
+            "host": self.cloud.host_name, "port": self.cloud.mqtts_port, "trustedCaFile": self.cloud.ca_file,
             "authentication": {"type": "sas", "keyFile": str(key_file)}}, **self.settings)
         return self
 
