@@ -17,7 +17,7 @@
 
 extern const char vd_schema_json[];
 
-enum { SLOTS = 4, LOOK_MS = 100 };
+enum { SLOTS = 4, LOOK_MS = 100, TRIGGER_AGE_MS = 1000 };
 
 /* The part of the settings that the loop needs; the rest is the worker's. */
 struct timing {
@@ -148,7 +148,8 @@ static cJSON *make_trigger(const struct vd_camera_request *wanted)
 
 	if (trigger && vd_json_add_string(trigger, "source", wanted->trigger) &&
 	    vd_json_add_number(trigger, "seq", (double)wanted->trigger_seq) &&
-	    vd_json_add_number(trigger, "tMono", (double)wanted->trigger_ms))
+	    vd_json_add_number(trigger, "tMono", (double)wanted->trigger_ms) &&
+	    (!wanted->trigger_id[0] || vd_json_add_string(trigger, "id", wanted->trigger_id)))
 		return trigger;
 	return vd_json_free(trigger);
 }
@@ -457,6 +458,28 @@ static void take_serial(struct vd_camera_request *wanted, const cJSON *body)
 		       vd_json_string(body, "serial", ""));
 }
 
+/*
+ * A station asks each of its cameras by name, and one route brings every camera all of it. Its
+ * trigger has a time of its own, a little earlier than the message.
+ */
+static void take_trigger(struct vd_camera_request *wanted, const cJSON *body)
+{
+	const uint64_t now_ms = wanted->trigger_ms;
+	const double at_ms = vd_json_number(body, "tMono", 0);
+
+	(void)snprintf(wanted->trigger_id, sizeof wanted->trigger_id, "%s",
+		       vd_json_string(body, "triggerId", ""));
+	if (at_ms > 0 && at_ms <= (double)now_ms && (double)now_ms - at_ms <= TRIGGER_AGE_MS)
+		wanted->trigger_ms = (uint64_t)at_ms;
+}
+
+static bool is_for_another(const struct camera *c, const cJSON *body)
+{
+	const char *instance = vd_module_instance(c->module);
+
+	return strcmp(vd_json_string(body, "camera", instance), instance) != 0;
+}
+
 static void on_message(struct vd_module *module, const char *input, const char *from,
 		       const cJSON *body, void *argument)
 {
@@ -468,10 +491,11 @@ static void on_message(struct vd_module *module, const char *input, const char *
 					.t_wall_ms = vd_clock_wall_ms() };
 	VD_CLEANUP(vd_json_free) cJSON *trigger = NULL;
 
-	if (!c->worker || strcmp(input, "trigger") != 0)
+	if (!c->worker || strcmp(input, "trigger") != 0 || is_for_another(c, body))
 		return;
 	wanted.trigger_seq = ++c->messages;
 	take_serial(&wanted, body);
+	take_trigger(&wanted, body);
 	if (request(c, &wanted) == 0)
 		return;
 	trigger = make_trigger(&wanted);

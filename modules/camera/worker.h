@@ -40,6 +40,7 @@ struct vd_camera_request {
 	uint64_t trigger_ms;  /* monotonic: no frame older than that will do; 0: any */
 	int64_t call;         /* to be answered; -1: none */
 	char serial[64];      /* what the trigger says about the part; "": nothing */
+	char trigger_id[64];  /* as the trigger said, for its frame to carry; "": none */
 };
 
 enum vd_camera_event_kind {
