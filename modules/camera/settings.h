@@ -12,7 +12,7 @@
  * The parameters of schema.json, checked against each other, which a schema cannot. Whether a
  * folder or device is there is no matter of settings: it may come later.
  */
-enum vd_camera_kind { VD_CAMERA_FOLDER, VD_CAMERA_V4L2 };
+enum vd_camera_kind { VD_CAMERA_FOLDER, VD_CAMERA_V4L2, VD_CAMERA_HTTP, VD_CAMERA_ARAVIS };
 enum vd_camera_trigger { VD_TRIGGER_TIMER, VD_TRIGGER_DEVICE, VD_TRIGGER_CALL };
 enum vd_pixel_format {
 	VD_PIXELS_MJPEG,
@@ -22,10 +22,12 @@ enum vd_pixel_format {
 	VD_PIXELS_AUTO
 };
 
+enum { VD_HOST_TEXT = 264 };
+
 struct vd_camera_settings {
 	cJSON *parameters; /* owned; the strings below live in it */
 	enum vd_camera_kind kind;
-	const char *path;
+	const char *path; /* http: the URL; aravis: the serial number or id */
 	enum vd_camera_trigger trigger;
 	uint64_t period_us; /* of the timer */
 	bool wait_for_consumer;
@@ -39,7 +41,18 @@ struct vd_camera_settings {
 	uint32_t seed;
 	uint64_t delay_ms, fail_every, corrupt_every;
 
-	/* v4l2 */
+	/* http */
+	char host[VD_HOST_TEXT];      /* with its port, as the URL has it, for messages */
+	const char *ca_file, *secret; /* NULL: none; secret: the name behind secretref: */
+	uint64_t connect_ms;
+	bool is_encrypted, refuses_repeats;
+
+	/* aravis */
+	double exposure_us, gain;   /* below 0: the device's */
+	const char *device_trigger; /* NULL: none, free running */
+	bool is_software_triggered;
+
+	/* v4l2 and aravis */
 	enum vd_pixel_format pixel_format;
 	bool is_grey; /* hand over luminance */
 	int quality;
@@ -49,6 +62,14 @@ struct vd_camera_settings {
 	bool is_strict;
 	unsigned settle_frames;
 	uint64_t settle_ms;
+
+	/* the shape of the picture: what is cut out, then how it is turned, clockwise */
+	struct vd_camera_roi {
+		uint32_t x, y, width, height; /* width 0: the whole */
+	} roi;
+	unsigned rotation; /* 0, 90, 180, 270 */
+	bool is_shaped;    /* roi or rotation say something */
+	bool is_recoding;  /* and may be done to a JPEG */
 };
 
 /*

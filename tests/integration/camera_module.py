@@ -165,7 +165,7 @@ class Camera:
         return self.wait_any(("applied", "refused"), lambda p: p["version"] == version)
 
 
-class CameraTest(unittest.TestCase):
+class CameraCase(unittest.TestCase):
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="vd-camera-"))
         self.addCleanup(shutil.rmtree, self.folder)
@@ -183,6 +183,8 @@ class CameraTest(unittest.TestCase):
         self.assertEqual(frame["sha256"], hashlib.sha256(data).hexdigest())
         self.assertEqual((frame["format"], frame["width"], frame["height"]), ("jpeg", 64, 48))
 
+
+class CameraTest(CameraCase):
     def test_each_frame_is_its_file_bit_for_bit_in_order_with_its_serial(self):
         files = self.make(20)
         with Camera(self.folder, source=self.source, fps=200, loop=False,

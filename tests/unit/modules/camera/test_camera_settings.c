@@ -52,6 +52,35 @@ static void a_device_triggers_itself_unless_an_interval_is_given(void **state)
 	assert_int_equal(timed->period_us, 250000);
 }
 
+static void an_address_gives_its_host_and_the_name_of_its_secret(void **state)
+{
+	VD_CLEANUP(vd_camera_settings_free)
+	struct vd_camera_settings *s =
+		settings_of("{\"source\":\"https://cam.line-3:8443/shot?n=1\",\"fps\":2,"
+			    "\"credentials\":\"secretref:cam-3\",\"caFile\":\"/etc/ca.pem\"}");
+
+	assert_int_equal(s->kind, VD_CAMERA_HTTP);
+	assert_string_equal(s->path, "https://cam.line-3:8443/shot?n=1");
+	assert_string_equal(s->host, "cam.line-3:8443");
+	assert_string_equal(s->secret, "cam-3");
+	assert_true(s->is_encrypted);
+	assert_int_equal(s->trigger, VD_TRIGGER_TIMER);
+	assert_int_equal(s->period_us, 500000);
+}
+
+static void a_camera_that_waits_for_a_trigger_is_triggered_by_call(void **state)
+{
+	VD_CLEANUP(vd_camera_settings_free)
+	struct vd_camera_settings *software =
+		settings_of("{\"source\":\"aravis:GV1\",\"deviceTrigger\":\"Software\"}");
+	VD_CLEANUP(vd_camera_settings_free)
+	struct vd_camera_settings *line =
+		settings_of("{\"source\":\"aravis:GV1\",\"deviceTrigger\":\"Line1\"}");
+
+	assert_int_equal(software->trigger, VD_TRIGGER_CALL);
+	assert_int_equal(line->trigger, VD_TRIGGER_DEVICE);
+}
+
 static void contradictions_are_refused_with_their_place(void **state)
 {
 	static const struct {
@@ -79,6 +108,37 @@ static void contradictions_are_refused_with_their_place(void **state)
 		{ "{\"source\":\"v4l2:/dev/v4l/by-id/c\",\"settleMs\":2000}", "/settleMs" },
 		{ "{\"source\":\"folder:/srv\",\"exposure\":1}", "/exposure" },
 		{ "{\"source\":\"folder:/srv\",\"fps\":0}", "/fps" },
+		{ "{\"source\":\"http:\"}", "/source" },
+		{ "{\"source\":\"http:///x\"}", "/source" },
+		{ "{\"source\":\"http://:80/x\"}", "/source" },
+		{ "{\"source\":\"https://a b/x\"}", "/source" },
+		{ "{\"source\":\"http://anna:hush@cam/x\"}", "/source" },
+		{ "{\"source\":\"http://cam/x\",\"trigger\":\"device\"}", "/trigger" },
+		{ "{\"source\":\"http://cam/x\",\"caFile\":\"/etc/ca.pem\"}", "/caFile" },
+		{ "{\"source\":\"https://cam/x\",\"caFile\":\"ca.pem\"}", "/caFile" },
+		{ "{\"source\":\"http://cam/x\",\"credentials\":\"anna:hush-hush\"}",
+		  "/credentials" },
+		{ "{\"source\":\"http://cam/x\",\"credentials\":\"secretref:../key\"}",
+		  "/credentials" },
+		{ "{\"source\":\"http://cam/x\",\"width\":64,\"height\":48}", "/width" },
+		{ "{\"source\":\"folder:/srv\",\"credentials\":\"secretref:a\"}", "/credentials" },
+		{ "{\"source\":\"aravis:\"}", "/source" },
+		{ "{\"source\":\"aravis:1\",\"deviceTrigger\":\"Software\",\"trigger\":\"device\"}",
+		  "/trigger" },
+		{ "{\"source\":\"aravis:1\",\"deviceTrigger\":\"Line1\",\"trigger\":\"call\"}",
+		  "/trigger" },
+		{ "{\"source\":\"v4l2:/dev/v4l/by-id/c\",\"gain\":3}", "/gain" },
+		{ "{\"source\":\"v4l2:/dev/v4l/by-id/c\",\"controls\":{\"a\":\"b\"}}",
+		  "/controls/a" },
+		{ "{\"source\":\"v4l2:/dev/v4l/by-id/c\",\"controls\":{\"a\":1.5}}",
+		  "/controls/a" },
+		{ "{\"source\":\"folder:/srv\",\"rotate\":90}", "/rotate" },
+		{ "{\"source\":\"folder:/srv\",\"rotate\":45,\"recode\":true}", "/rotate" },
+		{ "{\"source\":\"http://cam/"
+		  "x\",\"roi\":{\"x\":0,\"y\":0,\"width\":8,\"height\":8}}",
+		  "/roi" },
+		{ "{\"source\":\"v4l2:/dev/v4l/by-id/c\",\"pixelFormat\":\"mjpeg\",\"rotate\":180}",
+		  "/rotate" },
 		{ "{}", "/source" },
 	};
 
@@ -113,5 +173,7 @@ VD_TEST_MAIN(cmocka_unit_test(the_schema_is_one_that_is_understood_whole),
 	     cmocka_unit_test(a_folder_needs_nothing_but_its_path),
 	     cmocka_unit_test(frames_a_second_become_a_period),
 	     cmocka_unit_test(a_device_triggers_itself_unless_an_interval_is_given),
+	     cmocka_unit_test(an_address_gives_its_host_and_the_name_of_its_secret),
+	     cmocka_unit_test(a_camera_that_waits_for_a_trigger_is_triggered_by_call),
 	     cmocka_unit_test(contradictions_are_refused_with_their_place),
 	     cmocka_unit_test(only_what_the_source_sees_makes_it_another_source))
