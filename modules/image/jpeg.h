@@ -35,6 +35,7 @@ struct vd_jpeg_info {
 	int components;    /* 1 grey, 3 colour, 4 CMYK */
 	bool progressive;
 	bool without_tables; /* no Huffman table stands in the file */
+	int orientation;     /* by EXIF, 1 to 8 (exif.h); 0: not said. Pixels are as they stand */
 	int warnings;
 	char warning[128]; /* the first one */
 };
@@ -57,14 +58,24 @@ VD_MUST int vd_jpeg_decode_rgb(const void *bytes, size_t len, const struct vd_jp
 
 /*
  * As vd_jpeg_decode_grey, but only region; image has the region's size and exactly the pixels
- * that the whole picture has there. Takes 1.2 to 2.3 times less than the whole. What stands
- * below the region is not looked at: damage there goes unseen. -EINVAL: region is empty or
- * not inside the picture (400).
+ * that the whole picture has there. Takes 1.2 to 2.3 times less than the whole, and with restart
+ * markers at the rows (many cameras write them) nearly as much less as the region is smaller.
+ * Of what stands outside the region not everything is looked at, and damage there can go unseen:
+ * with restart markers their number, their order and the end of the file are checked, without
+ * them nothing below the region is. -EINVAL: region is empty or not inside the picture (400).
  */
 VD_MUST int vd_jpeg_decode_region(const void *bytes, size_t len,
 				  const struct vd_jpeg_limits *limits, struct vd_rect region,
 				  struct vd_image *image, struct vd_jpeg_info *ret_info,
 				  struct vd_fault *fault);
+
+/*
+ * As vd_jpeg_decode_rgb, but made smaller while decoding, for people to look at: by the largest
+ * number of eighths, one at least, with which it is not wider than width.
+ */
+VD_MUST int vd_jpeg_decode_small(const void *bytes, size_t len, const struct vd_jpeg_limits *limits,
+				 int width, struct vd_image *image, struct vd_jpeg_info *ret_info,
+				 struct vd_fault *fault);
 
 /* The header alone, no pixel decoded. Returns as vd_jpeg_decode_grey. */
 VD_MUST int vd_jpeg_head(const void *bytes, size_t len, const struct vd_jpeg_limits *limits,

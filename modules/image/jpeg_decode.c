@@ -8,9 +8,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "modules/image/exif.h"
+#include "modules/image/jpeg_restart.h"
 #include "modules/image/libjpeg.h"
 
-enum { ROWS = 8 }; /* asked of libjpeg at once */
+enum {
+	ROWS = 8,          /* asked of libjpeg at once */
+	EXIF_BYTES = 4096, /* of EXIF looked at: its first directory stands at the front */
+};
 
 struct decoder {
 	struct jpeg_decompress_struct cinfo;
@@ -22,6 +27,9 @@ struct decoder {
 	struct vd_jpeg_info *info;
 	J_COLOR_SPACE space;
 	const struct vd_rect *region; /* NULL: the whole */
+	int fit_width;                /* 0: as it is */
+	struct vd_excerpt excerpt;
+	bool is_broken; /* restart markers are */
 	struct vd_image *image;
 	struct vd_fault *fault;
 };
@@ -58,6 +66,15 @@ static bool is_without_tables(const struct jpeg_decompress_struct *cinfo)
 	return !cinfo->arith_code;
 }
 
+static int orientation_of(const struct jpeg_decompress_struct *cinfo)
+{
+	int orientation = 0;
+
+	for (jpeg_saved_marker_ptr at = cinfo->marker_list; at && orientation == 0; at = at->next)
+		orientation = vd_exif_orientation(at->data, at->data_length);
+	return orientation;
+}
+
 static int check_size(struct decoder *decoder)
 {
 	const struct vd_jpeg_limits *limits = &decoder->limits;
@@ -85,12 +102,14 @@ static int read_head(struct decoder *decoder)
 	cinfo->progress = &decoder->progress;
 	decoder->progress.progress_monitor = check_scans;
 	jpeg_mem_src(cinfo, decoder->bytes, (unsigned long)decoder->len);
+	jpeg_save_markers(cinfo, JPEG_APP0 + 1, EXIF_BYTES);
 	(void)jpeg_read_header(cinfo, TRUE);
 	decoder->info->width = (int)cinfo->image_width;
 	decoder->info->height = (int)cinfo->image_height;
 	decoder->info->components = cinfo->num_components;
 	decoder->info->progressive = cinfo->progressive_mode != FALSE;
 	decoder->info->without_tables = is_without_tables(cinfo);
+	decoder->info->orientation = orientation_of(cinfo);
 	return check_size(decoder);
 }
 
@@ -110,14 +129,33 @@ static void read_rows(struct decoder *decoder)
 	}
 }
 
+/* The inverse transform can leave out eighths, and what is not transformed costs nothing. */
+static void choose_scale(struct decoder *decoder)
+{
+	struct jpeg_decompress_struct *cinfo = &decoder->cinfo;
+
+	cinfo->scale_denom = 8;
+	cinfo->scale_num = 9;
+	do {
+		cinfo->scale_num--;
+		jpeg_calc_output_dimensions(cinfo);
+	} while (cinfo->scale_num > 1 && cinfo->output_width > (JDIMENSION)decoder->fit_width);
+}
+
 static int read_whole(struct decoder *decoder)
 {
 	struct jpeg_decompress_struct *cinfo = &decoder->cinfo;
-	int r = vd_image_shape(decoder->image, decoder->info->width, decoder->info->height,
-			       decoder->space == JCS_GRAYSCALE ? VD_GREY : VD_RGB);
+	int r;
 
+	if (decoder->fit_width > 0)
+		choose_scale(decoder);
+	else
+		jpeg_calc_output_dimensions(cinfo);
+	r = vd_image_shape(decoder->image, (int)cinfo->output_width, (int)cinfo->output_height,
+			   decoder->space == JCS_GRAYSCALE ? VD_GREY : VD_RGB);
 	if (r < 0)
 		return r;
+	cinfo->out_color_space = decoder->space;
 	(void)jpeg_start_decompress(cinfo);
 	read_rows(decoder);
 	(void)jpeg_finish_decompress(cinfo); /* reads on to the end marker: a missing one warns */
@@ -139,30 +177,56 @@ static int check_region(struct decoder *decoder)
 
 /*
  * libjpeg widens a crop to whole blocks on the left; a line of that width is read, and the
- * wanted part copied out of it.
+ * wanted part copied out of it. at: the region, as the picture that is read has it.
  */
-static int read_region(struct decoder *decoder)
+static void read_part(struct decoder *decoder, struct vd_rect at)
 {
 	struct jpeg_decompress_struct *cinfo = &decoder->cinfo;
-	const struct vd_rect *region = decoder->region;
-	JDIMENSION x = (JDIMENSION)region->x, width = (JDIMENSION)region->width;
+	JDIMENSION x = (JDIMENSION)at.x, width = (JDIMENSION)at.width;
 	JSAMPROW line;
-	int r = check_region(decoder);
 
-	if (r == 0)
-		r = vd_image_shape(decoder->image, region->width, region->height, VD_GREY);
-	if (r < 0)
-		return r;
+	cinfo->out_color_space = decoder->space;
 	(void)jpeg_start_decompress(cinfo);
 	jpeg_crop_scanline(cinfo, &x, &width);
 	line = cinfo->mem->alloc_large((j_common_ptr)cinfo, JPOOL_IMAGE, width);
-	if (region->y > 0)
-		(void)jpeg_skip_scanlines(cinfo, (JDIMENSION)region->y);
-	for (int y = 0; y < region->height; y++) {
+	if (at.y > 0)
+		(void)jpeg_skip_scanlines(cinfo, (JDIMENSION)at.y);
+	for (int y = 0; y < at.height; y++) {
 		(void)jpeg_read_scanlines(cinfo, &line, 1);
-		memcpy(vd_image_row(decoder->image, y), line + ((JDIMENSION)region->x - x),
-		       (size_t)region->width);
+		memcpy(vd_image_row(decoder->image, y), line + ((JDIMENSION)at.x - x),
+		       (size_t)at.width);
 	}
+}
+
+/* With restart markers a smaller file is made of what the region needs, and read instead. */
+static int read_region(struct decoder *decoder)
+{
+	struct jpeg_decompress_struct *cinfo = &decoder->cinfo;
+	struct vd_excerpt *excerpt = &decoder->excerpt;
+	struct vd_rect at = *decoder->region;
+	int r = check_region(decoder);
+	bool is_cut;
+
+	if (r == 0)
+		r = vd_image_shape(decoder->image, at.width, at.height, VD_GREY);
+	if (r == 0)
+		r = vd_excerpt_cut(cinfo, decoder->bytes, decoder->len, at, excerpt);
+	if (r < 0)
+		return r;
+	decoder->is_broken = r == VD_EXCERPT_BROKEN;
+	is_cut = r == 0;
+	if (is_cut) {
+		at.x -= excerpt->x;
+		at.y -= excerpt->y;
+		jpeg_abort_decompress(cinfo);
+		jpeg_mem_src(cinfo, (const unsigned char *)excerpt->bytes.data,
+			     (unsigned long)excerpt->bytes.len);
+		(void)jpeg_read_header(cinfo, TRUE);
+	}
+	read_part(decoder, at);
+	if (is_cut && cinfo->output_scanline < (JDIMENSION)excerpt->lines)
+		(void)jpeg_skip_scanlines(cinfo,
+					  (JDIMENSION)excerpt->lines - cinfo->output_scanline);
 	return 0;
 }
 
@@ -173,8 +237,17 @@ static int decode_step(void *argument)
 
 	if (r < 0 || !decoder->image)
 		return r;
-	decoder->cinfo.out_color_space = decoder->space;
 	return decoder->region ? read_region(decoder) : read_whole(decoder);
+}
+
+static void count_warnings(const struct decoder *decoder, struct vd_jpeg_info *info)
+{
+	const char *first = decoder->errors.warning;
+
+	info->warnings = decoder->errors.warnings;
+	if (decoder->is_broken && info->warnings++ == 0)
+		first = "restart markers or the end are missing or out of order";
+	(void)snprintf(info->warning, sizeof info->warning, "%.127s", first);
 }
 
 /* The fault of an error exit; where a check refused, it set the fault itself. */
@@ -202,8 +275,8 @@ static int decode(struct decoder *decoder, const struct vd_jpeg_limits *limits,
 	}
 	r = vd_libjpeg_guard(&decoder->errors, decode_step, decoder);
 	jpeg_destroy_decompress(&decoder->cinfo);
-	info.warnings = decoder->errors.warnings;
-	(void)snprintf(info.warning, sizeof info.warning, "%.127s", decoder->errors.warning);
+	vd_buf_fini(&decoder->excerpt.bytes);
+	count_warnings(decoder, &info);
 	if (ret_info && info.width > 0)
 		*ret_info = info;
 	if (r < 0) {
@@ -243,6 +316,20 @@ int vd_jpeg_decode_region(const void *bytes, size_t len, const struct vd_jpeg_li
 				   .len = len,
 				   .space = JCS_GRAYSCALE,
 				   .region = &region,
+				   .image = image,
+				   .fault = fault };
+
+	return decode(&decoder, limits, ret_info);
+}
+
+int vd_jpeg_decode_small(const void *bytes, size_t len, const struct vd_jpeg_limits *limits,
+			 int width, struct vd_image *image, struct vd_jpeg_info *ret_info,
+			 struct vd_fault *fault)
+{
+	struct decoder decoder = { .bytes = bytes,
+				   .len = len,
+				   .space = JCS_RGB,
+				   .fit_width = width > 0 ? width : 1,
 				   .image = image,
 				   .fault = fault };
 

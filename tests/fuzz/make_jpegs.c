@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jpeglib.h>
+
 #include "base/file.h"
 #include "modules/image/jpeg.h"
 
@@ -60,6 +62,38 @@ static int write_bare(const char *folder, const struct vd_buf *jpeg)
 	return r < 0 ? r : write_file(folder, "bare.jpg", bare.data, bare.len);
 }
 
+/* With a restart marker after every interval MCUs, as cameras do. */
+static int write_restarts(const char *folder, const char *name, unsigned interval)
+{
+	struct jpeg_compress_struct cinfo;
+	struct jpeg_error_mgr errors;
+	unsigned char *bytes = NULL;
+	unsigned long len = 0;
+	uint8_t row[48 * 3];
+	JSAMPROW rows[1] = { row };
+	int r;
+
+	cinfo.err = jpeg_std_error(&errors);
+	jpeg_create_compress(&cinfo);
+	jpeg_mem_dest(&cinfo, &bytes, &len);
+	cinfo.image_width = cinfo.image_height = 48;
+	cinfo.input_components = 3;
+	cinfo.in_color_space = JCS_RGB;
+	jpeg_set_defaults(&cinfo);
+	cinfo.restart_interval = interval;
+	jpeg_start_compress(&cinfo, TRUE);
+	for (int y = 0; y < 48; y++) {
+		for (int x = 0; x < 48 * 3; x++)
+			row[x] = (uint8_t)(x * 3 + y * 5 + (x / 7 % 2) * 60);
+		(void)jpeg_write_scanlines(&cinfo, rows, 1);
+	}
+	jpeg_finish_compress(&cinfo);
+	jpeg_destroy_compress(&cinfo);
+	r = write_file(folder, name, bytes, len);
+	free(bytes);
+	return r;
+}
+
 static int make_corpus(const char *folder)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
@@ -73,6 +107,10 @@ static int make_corpus(const char *folder)
 		r = write_file(folder, "rgb.jpg", jpeg.data, jpeg.len);
 	if (r == 0)
 		r = write_file(folder, "cut.jpg", jpeg.data, jpeg.len - 20);
+	if (r == 0)
+		r = write_restarts(folder, "restart-rows.jpg", 3);
+	if (r == 0)
+		r = write_restarts(folder, "restart-blocks.jpg", 1);
 	return r < 0 ? r : write_bare(folder, &jpeg);
 }
 
