@@ -19,9 +19,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-enum { SCHEMA_VERSION = 1, BOOT_ID = 64 };
+enum { BOOT_ID = 64 };
 
-static const char schema[] =
+/* What each version of the schema adds to the one before; version n is after the first n. */
+static const char *const schemas[] = {
 #define ROWS(class)                                                                                \
 	"CREATE TABLE batch_" class "(first INTEGER PRIMARY KEY, last INTEGER NOT NULL,"           \
 				    " kind INTEGER NOT NULL, clock INTEGER NOT NULL, boot "        \
@@ -38,12 +39,15 @@ static const char schema[] =
 		"CREATE TABLE image(id INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE,"
 		" bytes INTEGER NOT NULL, seq INTEGER NOT NULL, worth INTEGER NOT NULL,"
 		" name TEXT NOT NULL, media_type TEXT NOT NULL);"
-		"CREATE INDEX image_by_worth ON image(worth, id);";
+		"CREATE INDEX image_by_worth ON image(worth, id);",
+	"CREATE TABLE key(module TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,"
+	" crc INTEGER NOT NULL, PRIMARY KEY(module, key)) WITHOUT ROWID;",
+};
+enum { SCHEMA_VERSION = VD_COUNT(schemas) };
 
 enum statement {
 	BEGIN,
 	COMMIT,
-	ROLLBACK,
 	BOOT_PUT,
 	BOOT_GET,
 	TALLY_PUT,
@@ -59,13 +63,15 @@ enum statement {
 	IMAGE_DELETE,
 	IMAGE_HAS,
 	IMAGE_SUM,
+	KEY_FIND,
+	KEY_KEEP,
+	KEY_TRIM,
 	STATEMENTS,
 };
 
 static const char *const statements[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
-	[ROLLBACK] = "ROLLBACK",
 	[BOOT_PUT] = "INSERT OR IGNORE INTO boot(uuid) VALUES(?1)",
 	[BOOT_GET] = "SELECT id FROM boot WHERE uuid=?1",
 	[TALLY_PUT] = "INSERT OR REPLACE INTO tally VALUES(?1,?2,?3,?4,?5,?6)",
@@ -83,6 +89,10 @@ static const char *const statements[STATEMENTS] = {
 	[IMAGE_DELETE] = "DELETE FROM image WHERE id=?1",
 	[IMAGE_HAS] = "SELECT 1 FROM image WHERE file=?1",
 	[IMAGE_SUM] = "SELECT count(*), ifnull(sum(bytes), 0) FROM image",
+	[KEY_FIND] = "SELECT seq, crc FROM key WHERE module=?1 AND key=?2",
+	[KEY_KEEP] = "INSERT INTO key VALUES(?1,?2,?3,?4)",
+	[KEY_TRIM] = ("DELETE FROM key WHERE module=?1 AND seq<(SELECT seq FROM key WHERE module=?1"
+		      " ORDER BY seq DESC LIMIT 1 OFFSET ?2)"),
 };
 
 /* The same for every class, with the table's name in place of %s. */
@@ -195,13 +205,19 @@ static int read_schema_version(struct vd_db *db, int *ret_version)
 	return r;
 }
 
-static int create_schema(struct vd_db *db)
+static int raise_schema(struct vd_db *db, int version)
 {
-	char sql[sizeof schema + 128];
+	char sql[64];
+	int r = run(db, "BEGIN IMMEDIATE");
 
-	(void)snprintf(sql, sizeof sql, "BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;",
-		       schema, SCHEMA_VERSION);
-	return run(db, sql);
+	for (; r == 0 && version < SCHEMA_VERSION; version++)
+		r = run(db, schemas[version]);
+	(void)snprintf(sql, sizeof sql, "PRAGMA user_version=%d; COMMIT", SCHEMA_VERSION);
+	if (r == 0)
+		r = run(db, sql);
+	if (r < 0)
+		vd_db_rollback(db);
+	return r;
 }
 
 /* A newer agent's file is not read by an older one: it is set aside like a broken one. */
@@ -212,8 +228,8 @@ static int check_schema(struct vd_db *db)
 
 	if (r < 0 || version == SCHEMA_VERSION)
 		return r;
-	if (version == 0)
-		return create_schema(db);
+	if (version >= 0 && version < SCHEMA_VERSION)
+		return raise_schema(db, version);
 	(void)snprintf(db->error, sizeof db->error, "schema version %d is not %d", version,
 		       SCHEMA_VERSION);
 	return -EUCLEAN;
@@ -333,7 +349,7 @@ void vd_db_rollback(struct vd_db *db)
 	memcpy(error, db->error, sizeof error);
 	end_borrow(db);
 	if (!sqlite3_get_autocommit(db->sqlite))
-		(void)step(db, db->statements[ROLLBACK]);
+		(void)run(db, "ROLLBACK");
 	memcpy(db->error, error, sizeof error);
 	db->boot_id[0] = '\0'; /* its row may be gone */
 }
@@ -679,4 +695,42 @@ int vd_db_has_image(struct vd_db *db, const char *file)
 	if (r == 1)
 		(void)sqlite3_reset(s);
 	return r;
+}
+
+int vd_db_key_find(struct vd_db *db, const char *module, const char *key, uint64_t *ret_seq,
+		   uint32_t *ret_crc)
+{
+	sqlite3_stmt *s = db->statements[KEY_FIND];
+	int r;
+
+	bind_text(s, 1, module);
+	bind_text(s, 2, key);
+	r = step(db, s);
+	if (r != 1)
+		return r;
+	*ret_seq = column_u64(s, 0);
+	*ret_crc = (uint32_t)sqlite3_column_int64(s, 1);
+	(void)sqlite3_reset(s);
+	return 1;
+}
+
+int vd_db_key_keep(struct vd_db *db, const char *module, const char *key, uint64_t seq,
+		   uint32_t crc)
+{
+	sqlite3_stmt *s = db->statements[KEY_KEEP];
+
+	bind_text(s, 1, module);
+	bind_text(s, 2, key);
+	bind_u64(s, 3, seq);
+	(void)sqlite3_bind_int64(s, 4, crc);
+	return step(db, s);
+}
+
+int vd_db_key_trim(struct vd_db *db, const char *module, unsigned keep)
+{
+	sqlite3_stmt *s = db->statements[KEY_TRIM];
+
+	bind_text(s, 1, module);
+	bind_u64(s, 2, keep - 1);
+	return step(db, s);
 }

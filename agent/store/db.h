@@ -58,6 +58,13 @@ VD_MUST int vd_db_next(struct vd_db *db, enum vd_class class, uint64_t after, ui
 /* Deletes the rows of class with from <= first <= to. */
 VD_MUST int vd_db_delete(struct vd_db *db, enum vd_class class, uint64_t from, uint64_t to);
 
+/* The record that a module stored under key, and its body's CRC. 1: found, 0: none. */
+VD_MUST int vd_db_key_find(struct vd_db *db, const char *module, const char *key, uint64_t *ret_seq,
+			   uint32_t *ret_crc);
+VD_MUST int vd_db_key_keep(struct vd_db *db, const char *module, const char *key, uint64_t seq,
+			   uint32_t crc);
+VD_MUST int vd_db_key_trim(struct vd_db *db, const char *module, unsigned keep); /* the newest */
+
 /* The figures that outlive a restart. Index VD_CLASSES counts the tombstones of all classes. */
 enum { VD_TOMBSTONES = VD_CLASSES, VD_TALLIES };
 struct vd_tally {

@@ -52,6 +52,10 @@ static int check_record(const struct vd_record *record, struct vd_fault *fault)
 		vd_fault_set(fault, 400, "", "a record needs class, module, output and body");
 		return -EINVAL;
 	}
+	if (record->key && (!*record->key || strlen(record->key) > VD_KEY_BYTES)) {
+		vd_fault_set(fault, 400, "/key", "is not 1 to %d bytes long", VD_KEY_BYTES);
+		return -EINVAL;
+	}
 	if (record->attachment_count > VD_ATTACHMENTS) {
 		vd_fault_set(fault, 400, "/attachments", "more than %d", VD_ATTACHMENTS);
 		return -EINVAL;
@@ -106,12 +110,14 @@ static int make_entry(const struct vd_record *record, uint64_t token, struct vd_
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf tail = { 0 };
 	struct vd_moment now = { vd_clock_mono_ms(), vd_clock_wall_ms(), vd_time_quality() };
+	size_t module_len = strlen(record->module) + 1;
+	size_t key_len = record->key ? strlen(record->key) + 1 : 0;
 	int r = vd_envelope_tail(record, &now, &tail);
 	struct vd_entry *entry;
 
 	if (r < 0)
 		return r;
-	entry = malloc(sizeof *entry + tail.len);
+	entry = malloc(sizeof *entry + tail.len + (key_len ? module_len + key_len : 0));
 	if (!entry)
 		return -ENOMEM;
 	*entry = (struct vd_entry){ .class = record->class,
@@ -120,6 +126,11 @@ static int make_entry(const struct vd_record *record, uint64_t token, struct vd_
 				    .worth = image_worth(record),
 				    .len = tail.len };
 	memcpy(entry->tail, tail.data, tail.len);
+	if (key_len) {
+		entry->module = memcpy(entry->tail + tail.len, record->module, module_len);
+		entry->key = memcpy(entry->tail + tail.len + module_len, record->key, key_len);
+		entry->body_crc = vd_crc32c(0, record->body, record->body_len);
+	}
 	r = enclose(entry, record);
 	if (r < 0)
 		vd_entry_free(entry);

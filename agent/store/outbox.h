@@ -34,10 +34,21 @@
  * and verdicts are refused when there is no room, never evicted; only an expired ttl or a row
  * that rotted on the disk ends one.
  *
+ * Keys. A producer that was not answered, because it or the agent ended, puts its record again
+ * under the same key: if the first was stored, the second is answered with the first's seq and
+ * not stored, whatever its body. Keys are committed with their records and outlive them: the
+ * last VD_KEYS of each module.
+ *
  * What rots inside a batch is found by its checksum and counted out. What rots in the pages by
  * which SQLite finds its rows can hide rows that then nobody counts: that is not mended yet.
  */
-enum { VD_ATTACHMENTS = 4, VD_RECORD_BYTES = 128 << 10, VD_IMAGE_BYTES = 32 << 20 };
+enum {
+	VD_ATTACHMENTS = 4,
+	VD_RECORD_BYTES = 128 << 10,
+	VD_IMAGE_BYTES = 32 << 20,
+	VD_KEY_BYTES = 64,
+	VD_KEYS = 4096, /* remembered, a module */
+};
 
 struct vd_attachment {
 	const char *name;       /* "overlay" */
@@ -56,6 +67,7 @@ struct vd_record {
 	size_t body_len;
 	const struct vd_attachment *attachments;
 	size_t attachment_count;
+	const char *key; /* what module calls this record, 1 to VD_KEY_BYTES bytes; NULL: nothing */
 };
 
 /*

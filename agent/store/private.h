@@ -21,6 +21,7 @@
  *                      <-- done, ready, state, figures --   room.c    quotas, eviction, tombstones
  *                                                           reader.c  rows -> batches to send
  *                                                           image.c   files of attachments
+ *                                                           key.c     what was stored already
  * The lock is never held across a call to SQLite, a write or a handler.
  */
 
@@ -33,6 +34,13 @@ struct vd_enclosure {
 	bool is_written; /* it lies in the images folder, durable */
 };
 
+/* Whether an entry's key is known; seq is then that of the first. */
+enum vd_repeat {
+	VD_REPEAT_NONE,
+	VD_REPEAT_OF_STORED, /* by an earlier row */
+	VD_REPEAT_IN_ROW,    /* by an entry of the same row: it shares that one's fate */
+};
+
 /* A record on its way to the disk; later, the answer to its producer. */
 struct vd_entry {
 	struct vd_entry *next;
@@ -42,7 +50,11 @@ struct vd_entry {
 	struct vd_fault *fault; /* NULL: stored, once it is done */
 	struct vd_enclosure *enclosures;
 	size_t enclosure_count;
-	int worth; /* of its images */
+	int worth;                /* of its images */
+	const char *module, *key; /* behind the tail; key NULL: none */
+	uint32_t body_crc;        /* with a key */
+	enum vd_repeat repeat;
+	bool is_conflict; /* a repeat with another body */
 	size_t len;
 	char tail[]; /* the envelope behind the sequence number */
 };
@@ -125,7 +137,8 @@ struct vd_writer {
 	uint64_t boundary;         /* rows up to here are backlog */
 	uint64_t retry_ms;         /* after a failure, not before; 0: sound */
 	uint64_t next_expiry_ms;
-	bool is_loaded; /* the figures of the file were read once */
+	unsigned keys_kept; /* since the last trim */
+	bool is_loaded;     /* the figures of the file were read once */
 	bool needs_adoption;
 	struct vd_image *dead; /* images to unlink after the commit */
 	size_t dead_count, dead_capacity;
@@ -150,7 +163,7 @@ struct vd_store {
 	struct vd_shipments out;
 	bool is_sending;
 	unsigned turn;
-	uint64_t refused[VD_CLASSES];
+	uint64_t refused[VD_CLASSES], repeated[VD_CLASSES], key_conflicts;
 
 	pthread_t thread;
 	bool has_thread;
@@ -221,6 +234,14 @@ void vd_reader_forget_done(struct vd_store *store);        /* after its commit *
 /* The next row of class that no batch holds; as vd_db_next. */
 VD_MUST int vd_reader_unclaimed(struct vd_store *store, enum vd_class class, uint64_t after,
 				uint64_t upto, int kind, struct vd_row *ret_row);
+
+/* key.c: inside a transaction */
+/* 1: entry repeats a stored one, or one of the row that begins with entry from: no record. 0. */
+VD_MUST int vd_key_find(struct vd_store *store, const struct vd_entry *from,
+			struct vd_entry *entry);
+/* The entries from (inclusive) to end (exclusive) are stored, under their numbers. */
+VD_MUST int vd_key_keep(struct vd_store *store, const struct vd_entry *from,
+			const struct vd_entry *end);
 
 /* image.c */
 /* Copies, verifies and makes durable; 0, -EBADMSG with a fault: not what it says; else the disk. */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "agent/store/envelope.h"
 #include "agent/store/private.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 enum { DEFAULT_MAX_BYTES = 256 << 20, DEFAULT_IMAGE_BYTES = 1 << 30, DEFAULT_RING_BYTES = 4 << 20 };
 
@@ -226,8 +228,19 @@ static void take_news(struct vd_store *store, struct news *news)
 	(void)pthread_mutex_unlock(&store->lock);
 }
 
+static void note_repeat(struct vd_store *store, const struct vd_entry *entry)
+{
+	store->repeated[entry->class]++;
+	store->key_conflicts += entry->is_conflict;
+	vd_log(entry->is_conflict ? VD_WARN : VD_DEBUG,
+	       entry->is_conflict ? "store.key-conflict" : "store.key-known",
+	       "module=%s key=%s seq=%" PRIu64, entry->module, entry->key, entry->seq);
+}
+
 static void answer_entry(struct vd_store *store, const struct vd_entry *entry)
 {
+	if (!entry->fault && entry->repeat)
+		note_repeat(store, entry);
 	if (entry->fault) {
 		store->refused[entry->class]++;
 		if (store->handlers.on_refused)
@@ -413,6 +426,7 @@ static void class_stats(const struct vd_store *store, int class, uint64_t now_ms
 		.delivered = store->tally.of[class].delivered,
 		.evicted = store->tally.of[class].evicted,
 		.refused = store->refused[class],
+		.repeated = store->repeated[class],
 	};
 	stats->accepted = stats->records + stats->delivered + stats->evicted;
 	if (store->oldest_clock[class] && now_ms > store->oldest_clock[class])
@@ -439,6 +453,7 @@ void vd_store_stats(struct vd_store *store, struct vd_store_stats *ret_stats)
 	s.last_commit_us = store->last_commit_us;
 	s.slowest_commit_us = store->slowest_commit_us;
 	s.next_seq = store->tally.next_seq;
+	s.key_conflicts = store->key_conflicts;
 	memcpy(s.degraded, store->degraded, sizeof s.degraded);
 	memcpy(s.notice, store->notice, sizeof s.notice);
 	(void)pthread_mutex_unlock(&store->lock);

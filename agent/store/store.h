@@ -106,6 +106,7 @@ struct vd_class_stats {
 	uint64_t rows, records, bytes; /* on disk, not yet delivered */
 	uint64_t accepted, delivered, evicted;
 	uint64_t refused;       /* since the start */
+	uint64_t repeated;      /* since the start: under a key that is stored already */
 	uint64_t oldest_age_ms; /* of the oldest record on disk; 0: none */
 };
 
@@ -116,8 +117,9 @@ struct vd_store_stats {
 	uint64_t images, image_bytes, images_evicted;
 	uint64_t commits, last_commit_us, slowest_commit_us; /* since the start */
 	uint64_t next_seq;
-	char degraded[256]; /* "": sound */
-	char notice[256];   /* what happened at open and does not pass: a corrupt file set aside */
+	uint64_t key_conflicts; /* since the start: repeated, with another body */
+	char degraded[256];     /* "": sound */
+	char notice[256]; /* what happened at open and does not pass: a corrupt file set aside */
 };
 
 void vd_store_stats(struct vd_store *store, struct vd_store_stats *ret_stats);

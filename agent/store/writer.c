@@ -265,7 +265,22 @@ static int put_documents(struct vd_writer *w)
 	return r;
 }
 
-/* Takes entries from *from on into one row, until it is full; *from is then the next one. */
+static int append_record(struct vd_store *store, const struct vd_entry *e)
+{
+	struct vd_buf *raw = &store->writer.raw;
+	int r = vd_buf_append(raw, raw->len ? "," : "[", 1);
+
+	if (r == 0)
+		r = vd_buf_append(raw, store->head.data, store->head.len);
+	if (r == 0)
+		r = vd_buf_printf(raw, "%" PRIu64, e->seq);
+	return r < 0 ? r : vd_buf_append(raw, e->tail, e->len);
+}
+
+/*
+ * Takes entries from *from on into one row, until it is full; *from is then the next one. 0: all
+ * of them repeat stored ones, there is no row.
+ */
 static int build_row(struct vd_store *store, struct vd_entry **from, struct vd_row *row)
 {
 	struct vd_writer *w = &store->writer;
@@ -274,32 +289,32 @@ static int build_row(struct vd_store *store, struct vd_entry **from, struct vd_r
 	int r = 0;
 
 	vd_buf_clear(&w->raw);
-	do {
-		r = vd_buf_append(&w->raw, e == *from ? "[" : ",", 1);
-		if (r == 0)
-			r = vd_buf_append(&w->raw, store->head.data, store->head.len);
-		if (r == 0)
-			r = vd_buf_printf(&w->raw, "%" PRIu64, seq);
-		if (r == 0)
-			r = vd_buf_append(&w->raw, e->tail, e->len);
+	for (; r >= 0 && e && seq - row->first < VD_BATCH_RECORDS && w->raw.len < VD_BATCH_BYTES;
+	     e = e->next) {
+		r = vd_key_find(store, *from, e);
+		if (r != 0)
+			continue;
 		e->seq = seq++;
-		e = e->next;
-	} while (r == 0 && e && seq - row->first < VD_BATCH_RECORDS && w->raw.len < VD_BATCH_BYTES);
-	if (r == 0)
-		r = vd_buf_append(&w->raw, "]", 1);
+		r = append_record(store, e);
+	}
+	*from = e;
+	if (r < 0 || seq == row->first)
+		return r < 0 ? r : 0;
+	r = vd_buf_append(&w->raw, "]", 1);
 	if (r == 0)
 		r = vd_batch_pack(w->packer, w->raw.data, w->raw.len, &w->packed);
 	row->last = seq - 1;
 	row->data = w->packed.data;
 	row->len = w->packed.len;
 	row->crc = vd_row_crc(row);
-	*from = e;
-	return r;
+	return r < 0 ? r : 1;
 }
 
 static int refuse_row(struct vd_entry *from, const struct vd_entry *end)
 {
 	for (; from != end; from = from->next) {
+		if (from->repeat == VD_REPEAT_OF_STORED)
+			continue;
 		from->fault = calloc(1, sizeof *from->fault);
 		if (!from->fault)
 			return -ENOMEM;
@@ -313,8 +328,22 @@ static int index_images(struct vd_store *store, struct vd_entry *from, const str
 	int r = 0;
 
 	for (; r == 0 && from != end; from = from->next)
-		r = vd_image_index(store, from);
+		if (!from->repeat)
+			r = vd_image_index(store, from);
 	return r;
+}
+
+static int insert_row(struct vd_store *store, const struct vd_row *row, struct vd_entry *from,
+		      const struct vd_entry *end)
+{
+	int r = vd_room_make(store, row->class, vd_row_cost(row));
+
+	if (r != 1)
+		return r < 0 ? r : refuse_row(from, end);
+	r = vd_room_insert(store, row, row->last - row->first + 1);
+	if (r == 0)
+		r = vd_key_keep(store, from, end);
+	return r < 0 ? r : index_images(store, from, end);
 }
 
 static int insert_class(struct vd_store *store, enum vd_class class)
@@ -331,15 +360,8 @@ static int insert_class(struct vd_store *store, enum vd_class class)
 
 		memcpy(row.boot_id, store->boot_id, sizeof row.boot_id);
 		r = build_row(store, &next, &row);
-		if (r == 0)
-			r = vd_room_make(store, class, vd_row_cost(&row));
-		if (r == 1) {
-			r = vd_room_insert(store, &row, row.last - row.first + 1);
-			if (r == 0)
-				r = index_images(store, from, next);
-		} else if (r == 0) {
-			r = refuse_row(from, next);
-		}
+		if (r == 1)
+			r = insert_row(store, &row, from, next);
 		if (r < 0)
 			return r;
 	}
@@ -379,12 +401,13 @@ static int write_group(struct vd_store *store)
 	return r < 0 ? r : vd_db_commit(w->db);
 }
 
-static void clear_faults(struct vd_writer *w)
+static void forget_outcomes(struct vd_writer *w)
 {
 	for (int class = 0; class < VD_CLASSES; class ++) {
 		for (struct vd_entry *e = w->held[class].head; e; e = e->next) {
 			free(e->fault);
 			e->fault = NULL;
+			e->repeat = VD_REPEAT_NONE;
 		}
 	}
 }
@@ -399,7 +422,7 @@ static int try_group(struct vd_store *store)
 		vd_db_rollback(w->db);
 		w->ledger = before;
 		w->dead_count = 0;
-		clear_faults(w);
+		forget_outcomes(w);
 		return r;
 	}
 	w->ledger.is_dirty = false;
@@ -597,7 +620,7 @@ static void finish(struct vd_store *store, uint64_t started_us)
 
 	for (int class = 0; class < VD_CLASSES; class ++) {
 		for (struct vd_entry *e = w->held[class].head; e; e = e->next)
-			if (e->fault)
+			if (e->fault || e->repeat)
 				vd_image_discard(store, e);
 		vd_queue_append(&w->finished, &w->held[class]);
 	}

@@ -124,8 +124,14 @@ static enum vd_class class_of(const struct vd_route *route, const cJSON *packet)
 	return class;
 }
 
-static void store(struct vd_agent *a, struct vd_instance *instance, const struct vd_route *route,
-		  struct vd_packet *packet)
+/* What is no string is as bad as an empty one: the store refuses it. */
+static const char *key_of(const cJSON *packet)
+{
+	return vd_json_get(packet, "key") ? vd_json_string(packet, "key", "") : NULL;
+}
+
+static void store(struct vd_agent *a, const struct vd_set *set, struct vd_instance *instance,
+		  const struct vd_route *route, struct vd_packet *packet)
 {
 	VD_CLEANUP(vd_free) char *body = vd_json_text(vd_json_get(packet->json, "body"));
 	const cJSON *id = vd_json_get(packet->json, "id");
@@ -147,11 +153,12 @@ static void store(struct vd_agent *a, struct vd_instance *instance, const struct
 			.module = instance->id,
 			.output = route->source_output,
 			.module_version = *status.version ? status.version : NULL,
-			.desired_version = a->set->version,
+			.desired_version = set->version,
 			.body = body,
 			.body_len = strlen(body),
 			.attachments = attachments,
 			.attachment_count = read_attachments(packet, attachments),
+			.key = key_of(packet->json),
 		};
 
 		r = vd_outbox_put(a->store, &record, publication ? publication->token : 0, &fault);
@@ -194,12 +201,21 @@ static void pass_on(struct vd_agent *a, const struct vd_instance *from,
 	vd_agent_report(a, VD_REPORT_LAZILY);
 }
 
+/* The set whose routes hold for an instance: the one in force, or the one that brings it. */
+static const struct vd_set *routing_set(const struct vd_agent *a, const char *instance)
+{
+	if (a->candidate && (!a->set || vd_set_find(a->set, instance) < 0))
+		return a->candidate;
+	return a->set;
+}
+
 static void publish(struct vd_agent *a, struct vd_instance *instance, struct vd_packet *packet)
 {
 	const char *output = vd_json_string(packet->json, "output", "");
 	const cJSON *body = vd_json_get(packet->json, "body"),
 		    *id = vd_json_get(packet->json, "id");
-	const struct vd_desired *desired = a->set ? a->set->desired : NULL;
+	const struct vd_set *set = routing_set(a, instance->id);
+	const struct vd_desired *desired = set ? set->desired : NULL;
 	bool is_stored = false;
 
 	instance->publications++;
@@ -213,7 +229,7 @@ static void publish(struct vd_agent *a, struct vd_instance *instance, struct vd_
 			pass_on(a, instance, route, body);
 		} else if (!is_stored) { /* twice upstream would be twice in the hub */
 			is_stored = true;
-			store(a, instance, route, packet);
+			store(a, set, instance, route, packet);
 		}
 	}
 	if (is_stored || !cJSON_IsNumber(id))

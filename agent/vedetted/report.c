@@ -48,6 +48,7 @@ static bool add_class(cJSON *json, enum vd_class class, const struct vd_class_st
 	       vd_json_add_number(item, "delivered", (double)s->delivered) &&
 	       vd_json_add_number(item, "evicted", (double)s->evicted) &&
 	       vd_json_add_number(item, "refused", (double)s->refused) &&
+	       vd_json_add_number(item, "repeated", (double)s->repeated) &&
 	       vd_json_add_number(item, "oldestAgeMs", (double)s->oldest_age_ms);
 }
 
@@ -62,6 +63,7 @@ cJSON *vd_agent_store_json(const struct vd_agent *a)
 	    !vd_json_add_string(json, "degraded", s.degraded) ||
 	    !vd_json_add_string(json, "notice", s.notice) ||
 	    !vd_json_add_number(json, "queuedRecords", (double)s.queued_records) ||
+	    !vd_json_add_number(json, "keyConflicts", (double)s.key_conflicts) ||
 	    !vd_json_add_number(json, "tombstones", (double)s.tombstones_pending) ||
 	    !vd_json_add_number(json, "images", (double)s.images) ||
 	    !vd_json_add_number(json, "imageBytes", (double)s.image_bytes) ||

@@ -114,7 +114,7 @@ VD_MUST int vd_module_post(struct vd_module *module, vd_fn fn, void *argument);
 
 /* --- Publishing --- */
 
-enum { VD_ATTACHMENTS = 4 };
+enum { VD_ATTACHMENTS = 4, VD_KEY_BYTES = 64 };
 
 struct vd_attachment {
 	const char *name, *type; /* "overlay", "image/jpeg" */
@@ -139,6 +139,12 @@ struct vd_publication {
 	unsigned attachment_count;
 	vd_stored_fn on_stored; /* NULL: no answer is wanted */
 	void *argument;
+	/*
+	 * What the author calls this record: at most VD_KEY_BYTES. The agent keeps the last 4096 keys
+	 * of an instance as safely as their records: publish again, under the same key, whatever
+	 * was not answered before a restart of either side, and it is stored once. NULL: none.
+	 */
+	const char *key;
 };
 
 /* ret_id may be NULL. VD_MODULE_FULL, VD_MODULE_GONE; -E2BIG: body too large; -EINVAL; -errno. */

@@ -146,6 +146,7 @@ static int fill_publication(const struct vd_publication *p, uint64_t id, cJSON *
 	if (!packet || !vd_json_add_string(packet, "output", p->output) ||
 	    !vd_json_add_string(packet, "class", p->record_class) ||
 	    !vd_json_add_copy(packet, "body", p->body) ||
+	    (p->key && !vd_json_add_string(packet, "key", p->key)) ||
 	    (p->on_stored && !vd_json_add_number(packet, "id", (double)id)))
 		return -ENOMEM;
 	return 0;
@@ -158,7 +159,8 @@ int vd_module_publish(struct vd_module *m, const struct vd_publication *p, uint6
 	uint64_t id = m->next_id + 1;
 	int r;
 
-	if (!p->output || !p->record_class || !p->body)
+	if (!p->output || !p->record_class || !p->body ||
+	    (p->key && (!*p->key || strlen(p->key) > VD_KEY_BYTES)))
 		return -EINVAL;
 	if (p->on_stored && m->pending_count >= PENDING_LIMIT)
 		return VD_MODULE_FULL;

@@ -2,7 +2,9 @@
 /*
  * A process writes and sends records and is killed with SIGKILL at thirty random moments. What it
  * said was stored must be there, once by its id, and the verdicts in order. Answers and
- * deliveries go through a pipe: what was written into it survives the writer.
+ * deliveries go through a pipe: what was written into it survives the writer. Each process
+ * first puts again what the one before it was not told of: a record that was committed, but not
+ * answered, keeps its number, so that no n ever has two.
  */
 #include "vd_test.h"
 
@@ -21,9 +23,15 @@
 #include "base/digest.h"
 #include "base/json.h"
 
-enum { ROUNDS = 30, ROUND_RECORDS = 2000, RECORDS = ROUNDS * ROUND_RECORDS, TICK_MS = 1 };
+enum {
+	ROUNDS = 30,
+	ROUND_RECORDS = 2000,
+	RECORDS = ROUNDS * ROUND_RECORDS,
+	TICK_MS = 1,
+	UNANSWERED = 60
+};
 
-enum note_type { NOTE_STORED, NOTE_AT_HUB };
+enum note_type { NOTE_STORED, NOTE_AT_HUB, NOTE_PUT_AGAIN };
 struct note {
 	enum note_type type;
 	unsigned n;
@@ -36,7 +44,7 @@ struct ledger {
 	unsigned char at_hub[RECORDS];
 	uint64_t last_verdict_seq;
 	unsigned sent;
-	unsigned stored, duplicates, disordered;
+	unsigned stored, duplicates, disordered, put_again;
 };
 
 /* --- the process that is killed --- */
@@ -64,13 +72,15 @@ static void on_stored(void *argument, uint64_t token, uint64_t seq)
 
 static void put(struct child *c, unsigned n)
 {
-	char body[64];
+	char body[64], key[32];
 	struct vd_record record = { .class = n % 3 ? VD_VERDICT : VD_TELEMETRY,
 				    .module = "m",
 				    .output = "o",
 				    .desired_version = -1,
-				    .body = body };
+				    .body = body,
+				    .key = key };
 
+	(void)snprintf(key, sizeof key, "part-%u", n);
 	record.body_len = (size_t)snprintf(body, sizeof body, "{\"n\":%u}", n);
 	if (vd_outbox_put(c->store, &record, n, NULL) < 0)
 		_exit(2);
@@ -122,7 +132,22 @@ static void on_tick(void *argument)
 		_exit(5);
 }
 
-static void run_child(const char *folder, unsigned round, int pipe)
+/* The ledger is as it was when this process was forked. */
+static void put_unanswered(struct child *c, const struct ledger *l, unsigned round)
+{
+	unsigned first = round ? (round - 1) * ROUND_RECORDS : 0, last = first;
+
+	for (unsigned n = first; n < c->next; n++)
+		last = l->is_stored[n] || l->at_hub[n] ? n : last;
+	for (unsigned n = first; n < c->next && n < last + UNANSWERED; n++) {
+		if (l->is_stored[n])
+			continue;
+		put(c, n);
+		tell(c, NOTE_PUT_AGAIN, n, 0);
+	}
+}
+
+static void run_child(const char *folder, const struct ledger *l, unsigned round, int pipe)
 {
 	static const struct vd_store_handlers handlers = { .on_stored = on_stored };
 	struct child c = { .pipe = pipe,
@@ -137,6 +162,7 @@ static void run_child(const char *folder, unsigned round, int pipe)
 	    vd_store_open(c.loop, &config, &handlers, &c, &c.store, NULL) < 0 ||
 	    vd_loop_timer(c.loop, on_tick, &c, &c.timer) < 0 || vd_timer_arm(c.timer, 0) < 0)
 		_exit(6);
+	put_unanswered(&c, l, round);
 	_exit(vd_loop_run(c.loop));
 }
 
@@ -171,6 +197,10 @@ static void take_note(struct ledger *l, const struct note *note)
 		mark_at_hub(l, note->n, note->seq, note->n % 3 ? VD_VERDICT : VD_TELEMETRY);
 		return;
 	}
+	if (note->type == NOTE_PUT_AGAIN) {
+		l->put_again++;
+		return;
+	}
 	assert_false(l->is_stored[note->n]);
 	l->is_stored[note->n] = true;
 	if (l->at_hub[note->n])
@@ -198,7 +228,7 @@ static void one_round(const char *folder, unsigned round, struct ledger *l)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)close(ends[0]);
-		run_child(folder, round, ends[1]);
+		run_child(folder, l, round, ends[1]);
 	}
 	assert_int_equal(close(ends[1]), 0);
 	for (int ms = rand() % 150 + 20; ms > 0; ms -= 5) {
@@ -276,8 +306,9 @@ static void every_stored_record_is_there_once_and_in_order(void **state)
 	for (unsigned n = 0; n < RECORDS; n++)
 		lost += l->is_stored[n] && !l->at_hub[n];
 	print_message("%u stored, %u sent before a kill, %u lost, %u sent twice with the same id, "
-		      "%u out of order\n",
-		      l->stored, l->sent, lost, l->duplicates, l->disordered);
+		      "%u out of order, %u put again\n",
+		      l->stored, l->sent, lost, l->duplicates, l->disordered, l->put_again);
+	assert_true(l->put_again > 0);
 	assert_true(l->stored > 500);
 	assert_int_equal(lost, 0);
 	assert_int_equal(l->disordered, 0);

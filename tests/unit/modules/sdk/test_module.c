@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "modules/sdk/module.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "stage.h"
@@ -171,7 +172,24 @@ static void a_publication_is_answered_stored_or_rejected(void **state)
 	say(a.fd, NULL, 0, "{\"type\":\"stored\",\"id\":1,\"seq\":992}"); /* twice: ignored */
 	call(&a, "publish", "{\"silent\":true}");
 	assert_null(vd_json_get(hear(&a, "publish"), "id"));
+	assert_null(vd_json_get(a.packet.json, "key"));
 	(void)hear(&a, "answer");
+	assert_int_equal(end(&a), 0);
+}
+
+static void a_publication_may_have_a_key_of_64_bytes(void **state)
+{
+	struct actor a;
+
+	act_until_ready(&a, VD_MIRROR, "m", "{}");
+	call(&a, "publish", "{\"key\":\"part-00041007\"}");
+	assert_string_equal(vd_json_string(hear(&a, "publish"), "key", ""), "part-00041007");
+	(void)hear(&a, "answer");
+	assert_int_equal(call_and_hear(&a, "publish", "{\"key\":\"\"}"), -EINVAL);
+	assert_int_equal(call_and_hear(&a, "publish",
+				       "{\"key\":\"0123456789abcdef0123456789abcdef"
+				       "0123456789abcdef0123456789abcdef0\"}"),
+			 -EINVAL);
 	assert_int_equal(end(&a), 0);
 }
 
@@ -332,6 +350,7 @@ VD_TEST_MAIN(cmocka_unit_test(hello_start_applied_ready_alive_stop_is_a_modules_
 	     cmocka_unit_test(a_refused_start_waits_for_better_parameters),
 	     cmocka_unit_test(while_an_answer_is_due_only_the_newest_set_waits),
 	     cmocka_unit_test(a_publication_is_answered_stored_or_rejected),
+	     cmocka_unit_test(a_publication_may_have_a_key_of_64_bytes),
 	     cmocka_unit_test(an_attachment_travels_as_a_sealed_descriptor_with_its_digest),
 	     cmocka_unit_test(a_slow_agent_is_an_outcome_for_the_author_and_no_end_of_heartbeats),
 	     cmocka_unit_test(messages_and_calls_reach_the_author),
