@@ -312,6 +312,12 @@ static void run_step(struct run *run, int i)
 	struct vd_step_result *result = &run->results[i];
 	const struct vd_step_result *located =
 		step->align_to < 0 ? NULL : &run->results[step->align_to];
+	const struct vd_step_view view = {
+		.frame = &seen->image,
+		.colour = seen->has_colour ? &seen->colour : NULL,
+		.serial = run->item->serial,
+		.located = located,
+	};
 	const uint64_t start = run->inspector->now_us();
 
 	if (!seen->is_good)
@@ -322,9 +328,7 @@ static void run_step(struct run *run, int i)
 	else if (vd_step_learns(step) && !vd_course_judges(run->course))
 		vd_step_undecided(result, excuse_of(run->course), "%s", run->excuse);
 	else if (check_light(run, i, located, result))
-		vd_rig_run(run->course->rig, i, &seen->image,
-			   seen->has_colour ? &seen->colour : NULL, run->item->serial, located,
-			   result);
+		vd_rig_run(run->course->rig, i, &view, result);
 	if (step->gate && !run->gate && result->verdict > VD_WARNING)
 		run->gate = step;
 	result->ms = (double)(run->inspector->now_us() - start) / 1000;
@@ -345,34 +349,19 @@ static void run_steps(struct run *run)
 
 /* ---- judging ---- */
 
-enum { LABELS_MOST = 1024 };
-
-struct labels {
-	const char *list[LABELS_MOST];
-	size_t count;
-};
-
-static struct vd_step_outcome outcome_of(const struct vd_step_result *result, struct labels *labels)
+static struct vd_step_outcome outcome_of(const struct vd_step_result *result)
 {
-	struct vd_step_outcome outcome = { .verdict = result->verdict,
-					   .labels = labels->list + labels->count };
-
-	for (size_t i = 0; i < result->blobs.count && labels->count < LABELS_MOST; i++) {
-		labels->list[labels->count++] = vd_polarity_name(result->blobs.defects[i].polarity);
-		outcome.label_count++;
-	}
-	return outcome;
+	return (struct vd_step_outcome){ .verdict = result->verdict, .objects = &result->objects };
 }
 
 static enum vd_verdict judge_camera(const struct run *run, int camera)
 {
 	struct vd_step_outcome outcomes[VD_STEPS_MOST];
-	struct labels labels = { .count = 0 };
 	size_t count = 0;
 
 	for (int i = 0; i < run->recipe->step_count; i++) {
 		if (run->recipe->steps[i].camera == camera)
-			outcomes[count++] = outcome_of(&run->results[i], &labels);
+			outcomes[count++] = outcome_of(&run->results[i]);
 	}
 	return vd_camera_judge(&run->recipe->camera_rules[camera], outcomes, count);
 }

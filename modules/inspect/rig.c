@@ -3,19 +3,19 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "modules/image/edit.h"
 #include "modules/image/jpeg.h"
 #include "modules/inspect/gauge.h"
 #include "modules/vision/presence.h"
 #include "modules/vision/warp.h"
 
-enum { TEMPLATES = 4, TEMPLATE_BYTES = 64 << 20, PATH_BYTES = 1400 };
+enum { TEMPLATES = 4, TEMPLATE_BYTES = 64 << 20, PATH_BYTES = 1400, REGION_LEAST = 2 };
 
 /* A template laid out for its step. */
 struct template
@@ -37,32 +37,14 @@ struct tool {
 	struct vd_variation_work variation_work;
 	struct vd_golden_work golden_work;
 	struct template templates[TEMPLATES];
+	unsigned uses; /* of templates */
 };
 
 struct vd_rig {
 	const struct vd_recipe *recipe;
 	struct tool *tools;
-	struct vd_gauge *gauge;
-	unsigned uses;
+	struct vd_gauge *gauges[VD_LANES_MOST]; /* made when their lane is first used */
 };
-
-void vd_step_result_fini(struct vd_step_result *result)
-{
-	vd_blobs_fini(&result->blobs);
-}
-
-void vd_step_undecided(struct vd_step_result *result, const char *code, const char *format, ...)
-{
-	const int n = snprintf(result->text, sizeof result->text, "%s: ", code);
-	va_list args;
-
-	result->verdict = VD_NO_DECISION;
-	if (n < 0 || (size_t)n >= sizeof result->text)
-		return;
-	va_start(args, format);
-	(void)vsnprintf(result->text + n, sizeof result->text - (size_t)n, format, args);
-	va_end(args);
-}
 
 /* ---- setting up ---- */
 
@@ -111,8 +93,7 @@ int vd_rig_new(const struct vd_recipe *recipe, const struct vd_model *model,
 	rig->tools = calloc((size_t)recipe->step_count, sizeof *rig->tools);
 	if (!rig->tools)
 		return -ENOMEM;
-	r = vd_gauge_new(&rig->gauge);
-	if (r == 0 && model)
+	if (model)
 		r = set_up(rig, model);
 	if (r == 0)
 		*ret_rig = VD_TAKE(rig);
@@ -145,7 +126,8 @@ struct vd_rig *vd_rig_free(struct vd_rig *rig)
 	for (int i = 0; rig->tools && i < rig->recipe->step_count; i++)
 		tool_fini(&rig->tools[i]);
 	free(rig->tools);
-	(void)vd_gauge_free(rig->gauge);
+	for (int i = 0; i < VD_LANES_MOST; i++)
+		(void)vd_gauge_free(rig->gauges[i]);
 	free(rig);
 	return NULL;
 }
@@ -302,7 +284,7 @@ static struct template *find_template(struct vd_rig *rig, int index, const char 
 		if (all[i].used < oldest->used)
 			oldest = &all[i];
 	}
-	oldest->used = ++rig->uses;
+	oldest->used = ++rig->tools[index].uses;
 	if (oldest->path && strcmp(oldest->path, path) == 0 && is_same_file(oldest, &status))
 		return oldest;
 	return load_template(oldest, step, path, &status, result) ? oldest : NULL;
@@ -361,19 +343,6 @@ static void run_locate(struct vd_rig *rig, int index, const struct vd_image *fra
 				  result->pose.score, step->locate.min_score);
 }
 
-void vd_step_move_boxes(struct vd_step_result *result, struct vd_rect where)
-{
-	for (size_t i = 0; i < result->blobs.count; i++) {
-		struct vd_rect *box = &result->blobs.defects[i].box;
-		double x, y;
-
-		vd_pose_map(&result->pose, where.x + box->x + box->width / 2.0,
-			    where.y + box->y + box->height / 2.0, &x, &y);
-		box->x = (int)lrint(x - box->width / 2.0);
-		box->y = (int)lrint(y - box->height / 2.0);
-	}
-}
-
 static void take_blobs(const struct vd_step *step, struct vd_step_result *result)
 {
 	vd_step_move_boxes(result, step->roi);
@@ -426,100 +395,92 @@ static void run_golden(struct vd_rig *rig, int index, const struct vd_image *fra
 		     result);
 }
 
-static void run_gauge(struct vd_rig *rig, int index, const struct vd_image *frame,
-		      const struct vd_image *colour, const char *serial,
-		      struct vd_step_result *result)
+static struct vd_gauge *gauge_of(struct vd_rig *rig, int lane)
 {
-	const struct vd_step *step = &rig->recipe->steps[index];
-	struct vd_gauge_view view = { .frame = frame, .colour = colour };
-
-	if (step->golden.path) {
-		const struct template *template = find_template(rig, index, serial, result);
-
-		if (!template || !is_of_size(frame, template->width, template->height, result))
-			return;
-		view.patch = &template->patch;
-	}
-	vd_gauge_run(rig->gauge, step, &view, result);
+	if (!rig->gauges[lane] && vd_gauge_new(&rig->gauges[lane]) < 0)
+		return NULL;
+	return rig->gauges[lane];
 }
 
-void vd_rig_run(struct vd_rig *rig, int step, const struct vd_image *frame,
-		const struct vd_image *colour, const char *serial,
-		const struct vd_step_result *located, struct vd_step_result *ret_result)
+/* step: as it stands in the recipe, or with the region of this run. */
+static void run_gauge(struct vd_rig *rig, int index, const struct vd_step *step,
+		      const struct vd_step_view *view, struct vd_step_result *result)
 {
-	*ret_result = (struct vd_step_result){ .pose = vd_pose_identity() };
-	for (int i = 0; i < VD_MEASURES; i++)
-		ret_result->values[i] = NAN;
-	if (located && located->verdict == VD_NO_DECISION) {
+	struct vd_gauge_view seen = { .frame = view->frame, .colour = view->colour };
+	struct vd_gauge *gauge = gauge_of(rig, view->lane);
+
+	if (!gauge) {
+		vd_step_undecided(result, "internal", "out of memory");
+		return;
+	}
+	if (step->golden.path) {
+		const struct template *template = find_template(rig, index, view->serial, result);
+
+		if (!template ||
+		    !is_of_size(view->frame, template->width, template->height, result))
+			return;
+		seen.patch = &template->patch;
+	}
+	vd_gauge_run(gauge, step, &seen, result);
+}
+
+static void run_tool(struct vd_rig *rig, int index, const struct vd_step *step,
+		     const struct vd_step_view *view, struct vd_step_result *result)
+{
+	switch (step->tool) {
+	case VD_LOCATE:
+		run_locate(rig, index, view->frame, view->serial, result);
+		return;
+	case VD_VARIATION:
+		run_variation(rig, index, view->frame, result);
+		return;
+	case VD_GOLDEN:
+		run_golden(rig, index, view->frame, view->serial, result);
+		return;
+	default:
+		run_gauge(rig, index, step, view, result);
+		return;
+	}
+}
+
+bool vd_step_takes_regions(const struct vd_step *step)
+{
+	return vd_tool_gauges(step->tool) && !step->golden.path && !step->caliper.has_line;
+}
+
+/* false: result says why. */
+static bool place(struct vd_step *step, const struct vd_step_view *view,
+		  struct vd_step_result *result)
+{
+	if (!vd_step_takes_regions(step)) {
+		vd_step_undecided(result, "bad_region", "%s has a place of its own",
+				  vd_tool_name(step->tool));
+		return false;
+	}
+	step->roi = vd_image_clip(view->frame, *view->region);
+	if (step->roi.width >= REGION_LEAST && step->roi.height >= REGION_LEAST)
+		return true;
+	vd_step_undecided(result, "bad_region", "%d, %d, %d x %d leaves nothing in the frame",
+			  view->region->x, view->region->y, view->region->width,
+			  view->region->height);
+	return false;
+}
+
+void vd_rig_run(struct vd_rig *rig, int index, const struct vd_step_view *view,
+		struct vd_step_result *ret_result)
+{
+	struct vd_step step = rig->recipe->steps[index];
+
+	vd_step_result_init(ret_result);
+	if (view->region && !place(&step, view, ret_result))
+		return;
+	if (view->located && view->located->verdict == VD_NO_DECISION) {
 		vd_step_undecided(ret_result, "not_located", "the step it aligns to has no result");
 		return;
 	}
-	if (located)
-		ret_result->pose = located->pose;
-	switch (rig->recipe->steps[step].tool) {
-	case VD_LOCATE:
-		run_locate(rig, step, frame, serial, ret_result);
-		return;
-	case VD_VARIATION:
-		run_variation(rig, step, frame, ret_result);
-		return;
-	case VD_GOLDEN:
-		run_golden(rig, step, frame, serial, ret_result);
-		return;
-	default:
-		run_gauge(rig, step, frame, colour, serial, ret_result);
-		return;
-	}
-}
-
-/* ---- judging ---- */
-
-static void explain(const struct vd_step *step, struct vd_step_result *result)
-{
-	const struct vd_limits *limit = &step->limits[result->deciding];
-	const double value = result->values[result->deciding];
-	const char *name = vd_measure_name(result->deciding);
-
-	if (value > limit->max)
-		(void)snprintf(result->text, sizeof result->text, "%s %.4g is above %.4g", name,
-			       value, limit->max);
-	else if (value < limit->min)
-		(void)snprintf(result->text, sizeof result->text, "%s %.4g is below %.4g", name,
-			       value, limit->min);
-	else
-		(void)snprintf(result->text, sizeof result->text, "%s %.4g is beyond %.4g", name,
-			       value, limit->warn);
-}
-
-static bool has_limits(const struct vd_limits *limit)
-{
-	return !isnan(limit->min) || !isnan(limit->max) || !isnan(limit->warn);
-}
-
-void vd_step_judge(const struct vd_step *step, struct vd_step_result *result)
-{
-	double least = INFINITY;
-
-	result->verdict = VD_OK;
-	result->deciding = VD_MEASURE_SCORE;
-	for (int i = 0; i < VD_MEASURES; i++) {
-		const struct vd_limits *limit = &step->limits[i];
-		enum vd_verdict verdict;
-		double margin;
-
-		if (!has_limits(limit))
-			continue;
-		verdict = vd_limits_judge(limit, result->values[i]);
-		margin = vd_limits_margin(limit, result->values[i]);
-		if (verdict > result->verdict || (verdict == result->verdict && margin < least)) {
-			result->deciding = (enum vd_measure)i;
-			least = margin;
-		}
-		result->verdict = vd_verdict_worse(result->verdict, verdict);
-	}
-	if (result->verdict == VD_NO_DECISION)
-		vd_step_undecided(result, "not_finite", "%s is not a number",
-				  vd_measure_name(result->deciding));
-	else if (result->verdict != VD_OK)
-		explain(step, result);
+	if (view->located)
+		ret_result->pose = view->located->pose;
+	run_tool(rig, index, &step, view, ret_result);
+	if (vd_step_add_blobs(ret_result) < 0)
+		vd_step_undecided(ret_result, "internal", "out of memory");
 }

@@ -87,23 +87,34 @@ static bool is_wanted(const struct vd_camera_rule *rule, const char *label)
 }
 
 struct objects {
-	int all, wanted;
-	bool is_complete; /* every step had a decision */
+	size_t all, wanted;
+	bool is_complete; /* every step had a decision, and told all labels that matter */
 };
+
+static void count_step(const struct vd_camera_rule *rule, const struct vd_step_outcome *step,
+		       struct objects *objects)
+{
+	if (step->verdict == VD_NO_DECISION)
+		objects->is_complete = false;
+	if (!step->objects)
+		return;
+	for (size_t i = 0; i < step->objects->count; i++) {
+		objects->all++;
+		objects->wanted += is_wanted(rule, step->objects->list[i].label);
+	}
+	if (rule->kind == VD_OBJECTS && !rule->label)
+		objects->wanted += step->objects->left_out;
+	else if (step->objects->left_out > 0)
+		objects->is_complete = false;
+}
 
 static struct objects count_objects(const struct vd_camera_rule *rule,
 				    const struct vd_step_outcome *steps, size_t count)
 {
 	struct objects objects = { .is_complete = true };
 
-	for (size_t i = 0; i < count; i++) {
-		if (steps[i].verdict == VD_NO_DECISION)
-			objects.is_complete = false;
-		for (size_t k = 0; k < steps[i].label_count; k++) {
-			objects.all++;
-			objects.wanted += is_wanted(rule, steps[i].labels[k]);
-		}
-	}
+	for (size_t i = 0; i < count; i++)
+		count_step(rule, &steps[i], &objects);
 	return objects;
 }
 
@@ -111,7 +122,7 @@ static struct objects count_objects(const struct vd_camera_rule *rule,
 static enum vd_verdict judge_objects(const struct vd_camera_rule *rule,
 				     const struct objects *objects)
 {
-	const int others = objects->all - objects->wanted;
+	const size_t others = objects->all - objects->wanted;
 	bool too_many = false, too_few = false;
 
 	switch (rule->kind) {
@@ -123,8 +134,8 @@ static enum vd_verdict judge_objects(const struct vd_camera_rule *rule,
 		too_many = objects->wanted > 0;
 		break;
 	case VD_OBJECTS:
-		too_few = objects->wanted < rule->min;
-		too_many = rule->max >= 0 && objects->wanted > rule->max;
+		too_few = objects->wanted < (size_t)rule->min;
+		too_many = rule->max >= 0 && objects->wanted > (size_t)rule->max;
 		break;
 	case VD_ALL_OK:
 	case VD_ANY_OK:

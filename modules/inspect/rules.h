@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/attr.h"
+#include "modules/inspect/object.h"
 
 /*
  * From measures to the verdict on an item. Pure. Three rules hold everywhere:
@@ -43,11 +44,10 @@ double vd_limits_margin(const struct vd_limits *limits, double value);
 
 /* --- Steps of a camera --- */
 
-/* What a step says about itself. Labels are its objects' classes; they are borrowed. */
+/* What a step says about itself; objects are borrowed, NULL: none. */
 struct vd_step_outcome {
 	enum vd_verdict verdict;
-	const char *const *labels;
-	size_t label_count;
+	const struct vd_object_list *objects;
 };
 
 enum vd_camera_rule_kind {

@@ -151,13 +151,17 @@ static enum vd_verdict judge_step(struct vd_course *course, int i, const struct 
 				  struct vd_step_result *results)
 {
 	const struct vd_step *step = &course->recipe->steps[i];
-	const struct vd_step_result *located = step->align_to < 0 ? NULL : &results[step->align_to];
+	const struct vd_step_view view = {
+		.frame = &looks[step->camera].image,
+		.serial = "",
+		.located = step->align_to < 0 ? NULL : &results[step->align_to],
+	};
 
 	if (!looks[step->camera].is_good) {
 		vd_step_undecided(&results[i], "no_frame", "camera");
 		return VD_NO_DECISION;
 	}
-	vd_rig_run(course->rig, i, &looks[step->camera].image, NULL, "", located, &results[i]);
+	vd_rig_run(course->rig, i, &view, &results[i]);
 	return vd_step_learns(step) ? results[i].verdict : VD_OK;
 }
 

@@ -146,7 +146,9 @@ static int locate(struct vd_lesson *lesson, struct vd_rig *rig, int i, const str
 		return pass(text, step, "the frame has another size");
 	vd_step_result_fini(&pupil->result);
 	if (step->golden.path) {
-		vd_rig_run(rig, i, frame, NULL, serial, NULL, &pupil->result);
+		const struct vd_step_view view = { .frame = frame, .serial = serial };
+
+		vd_rig_run(rig, i, &view, &pupil->result);
 		return pupil->result.verdict == VD_NO_DECISION
 			       ? pass(text, step, pupil->result.text)
 			       : 0;

@@ -2,6 +2,7 @@
 #include "modules/inspect/rules.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "vd_test.h"
 
@@ -9,6 +10,22 @@
 static int rank_of(enum vd_verdict verdict)
 {
 	return verdict == VD_OK ? 0 : verdict == VD_WARNING ? 1 : 2;
+}
+
+enum { OBJECTS = 4 };
+
+/* Objects with these labels, NULL ends them; borrowed by what is returned. */
+static struct vd_object_list labelled(struct vd_object objects[static OBJECTS], const char *a,
+				      const char *b)
+{
+	const char *const labels[] = { a, b };
+	struct vd_object_list list = { .list = objects };
+
+	for (; list.count < VD_COUNT(labels) && labels[list.count]; list.count++) {
+		objects[list.count] = (struct vd_object){ .score = NAN };
+		(void)snprintf(objects[list.count].label, VD_LABEL_BYTES, "%s", labels[list.count]);
+	}
+	return list;
 }
 
 static void a_value_that_is_no_number_gives_no_decision(void **state)
@@ -111,7 +128,8 @@ static void a_worse_part_never_gives_a_better_item(void **state)
 
 static void a_worse_step_never_gives_a_better_camera(void **state)
 {
-	static const char *const labels[] = { "dark" };
+	struct vd_object objects[OBJECTS];
+	const struct vd_object_list dark = labelled(objects, "dark", NULL);
 
 	for (int kind = VD_ALL_OK; kind <= VD_OBJECTS; kind++) {
 		const struct vd_camera_rule rule = { .kind = (enum vd_camera_rule_kind)kind,
@@ -124,7 +142,8 @@ static void a_worse_step_never_gives_a_better_camera(void **state)
 
 			set_verdicts(verdicts, 3, code);
 			for (int i = 0; i < 3; i++)
-				steps[i] = (struct vd_step_outcome){ verdicts[i], labels, i < 2 };
+				steps[i] = (struct vd_step_outcome){ verdicts[i],
+								     i < 2 ? &dark : NULL };
 			before = vd_camera_judge(&rule, steps, 3);
 			for (int i = 0; i < 3; i++) {
 				if (steps[i].verdict == VD_NG)
@@ -218,8 +237,9 @@ static void nothing_to_judge_is_no_decision(void **state)
 
 static void two_rules_of_one_type_use_their_own_parameters(void **state)
 {
-	static const char *const labels[] = { "dark", "dark" };
-	const struct vd_step_outcome step = { VD_OK, labels, 2 };
+	struct vd_object objects[OBJECTS];
+	const struct vd_object_list dark = labelled(objects, "dark", "dark");
+	const struct vd_step_outcome step = { VD_OK, &dark };
 	const struct vd_camera_rule strict = { .kind = VD_OBJECTS, .max = 1 };
 	const struct vd_camera_rule loose = { .kind = VD_OBJECTS, .max = 2 };
 
@@ -230,8 +250,8 @@ static void two_rules_of_one_type_use_their_own_parameters(void **state)
 
 static void rules_over_objects_are_defined_for_none(void **state)
 {
-	const struct vd_step_outcome empty = { VD_OK, NULL, 0 };
-	const struct vd_step_outcome failed = { VD_NO_DECISION, NULL, 0 };
+	const struct vd_step_outcome empty = { VD_OK, NULL };
+	const struct vd_step_outcome failed = { VD_NO_DECISION, NULL };
 	const struct vd_camera_rule expected = { .kind = VD_EXPECTED_LABEL, .label = "cap" };
 	const struct vd_camera_rule unexpected = { .kind = VD_UNEXPECTED_LABEL, .label = "hair" };
 	const struct vd_camera_rule none = { .kind = VD_OBJECTS, .min = 0, .max = 0 };
@@ -249,8 +269,9 @@ static void rules_over_objects_are_defined_for_none(void **state)
 
 static void labels_match_any_or_all(void **state)
 {
-	static const char *const mixed[] = { "cap", "hair" };
-	const struct vd_step_outcome step = { VD_OK, mixed, 2 };
+	struct vd_object objects[OBJECTS];
+	const struct vd_object_list mixed = labelled(objects, "cap", "hair");
+	const struct vd_step_outcome step = { VD_OK, &mixed };
 	const struct vd_camera_rule any = { .kind = VD_EXPECTED_LABEL, .label = "cap" };
 	const struct vd_camera_rule all = { .kind = VD_EXPECTED_LABEL,
 					    .label = "cap",
@@ -258,6 +279,24 @@ static void labels_match_any_or_all(void **state)
 
 	assert_int_equal(vd_camera_judge(&any, &step, 1), VD_OK);
 	assert_int_equal(vd_camera_judge(&all, &step, 1), VD_NG);
+}
+
+static void objects_that_could_not_be_told_are_never_taken_for_absent(void **state)
+{
+	struct vd_object objects[OBJECTS];
+	struct vd_object_list caps = labelled(objects, "cap", "cap");
+	const struct vd_step_outcome step = { VD_OK, &caps };
+	const struct vd_camera_rule unexpected = { .kind = VD_UNEXPECTED_LABEL, .label = "hair" };
+	const struct vd_camera_rule all = { .kind = VD_EXPECTED_LABEL,
+					    .label = "cap",
+					    .every = true };
+	const struct vd_camera_rule count = { .kind = VD_OBJECTS, .max = 5 };
+
+	assert_int_equal(vd_camera_judge(&unexpected, &step, 1), VD_OK);
+	caps.left_out = 4;
+	assert_int_equal(vd_camera_judge(&unexpected, &step, 1), VD_NO_DECISION);
+	assert_int_equal(vd_camera_judge(&all, &step, 1), VD_NO_DECISION);
+	assert_int_equal(vd_camera_judge(&count, &step, 1), VD_NG);
 }
 
 VD_TEST_MAIN(cmocka_unit_test(a_value_that_is_no_number_gives_no_decision),
@@ -273,4 +312,5 @@ VD_TEST_MAIN(cmocka_unit_test(a_value_that_is_no_number_gives_no_decision),
 	     cmocka_unit_test(nothing_to_judge_is_no_decision),
 	     cmocka_unit_test(two_rules_of_one_type_use_their_own_parameters),
 	     cmocka_unit_test(rules_over_objects_are_defined_for_none),
-	     cmocka_unit_test(labels_match_any_or_all))
+	     cmocka_unit_test(labels_match_any_or_all),
+	     cmocka_unit_test(objects_that_could_not_be_told_are_never_taken_for_absent))

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/attr.h"
+#include "modules/inspect/object.h"
+#include "modules/inspect/recipe.h"
+
+/* What a step found out about an item. */
+enum { VD_STEP_TEXT = 160, VD_READ_TEXT = 200 };
+
+struct vd_step_result {
+	enum vd_verdict verdict;
+	char text[VD_STEP_TEXT]; /* "" when OK; NO_DECISION begins with a code: "not_located: …" */
+	double values[VD_MEASURES]; /* NaN: the tool does not measure it */
+	enum vd_measure deciding;   /* the measure closest to, or furthest over, its limit */
+	struct vd_pose pose;
+	struct vd_blobs blobs;         /* boxes in the frame's pixels */
+	struct vd_object_list objects; /* blobs are among them */
+	char read[VD_READ_TEXT];       /* VD_CODE: what was read, for people; "": nothing */
+	const char *read_kind;         /* static; NULL: nothing */
+	double ms;
+};
+
+/* No measures, nothing found, the part where it was taught. */
+void vd_step_result_init(struct vd_step_result *result);
+void vd_step_result_fini(struct vd_step_result *result);
+
+/* Sets NO_DECISION and "code: text". */
+void vd_step_undecided(struct vd_step_result *result, const char *code, const char *format, ...)
+	VD_PRINTF(3, 4);
+
+/* Adds the objects that result->blobs are, with their polarity as label. -ENOMEM. */
+VD_MUST int vd_step_add_blobs(struct vd_step_result *result);
+
+/* Puts the measures against the step's limits: verdict, deciding measure and text. */
+void vd_step_judge(const struct vd_step *step, struct vd_step_result *result);
+
+/* Boxes that were found in the region `where` now stand where the pose has them in the frame. */
+void vd_step_move_boxes(struct vd_step_result *result, struct vd_rect where);
