@@ -21,7 +21,7 @@ static const char *const formats[] = { [VD_PIXELS_MJPEG] = "mjpeg",
 
 /* What may change while the source stays open. */
 static const char *const outside_source[] = { "trigger", "intervalMs", "waitForConsumer",
-					      "timeoutMs", "healthIntervalMs" };
+					      "timeoutMs", "healthIntervalMs", "ring", "kept", "clip" };
 
 #define ONE(kind) (1U << (kind))
 enum {

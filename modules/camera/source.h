@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -28,6 +29,7 @@ enum vd_frame_format { VD_FRAME_JPEG, VD_FRAME_GREY };
 struct vd_camera_frame {
 	struct vd_buf bytes;
 	enum vd_frame_format format;
+	bool is_encoded_here; /* else the bytes are those that the camera gave */
 	uint32_t width, height, stride;
 	uint64_t t_mono_ms; /* of the capture */
 	int64_t t_wall_ms;

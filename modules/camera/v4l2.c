@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "modules/camera/develop.h"
 #include "modules/camera/v4l2_device.h"
 #include "modules/image/jpeg.h"
 
@@ -25,6 +26,7 @@ struct v4l2 {
 	uint64_t last_us;  /* when the last buffer came */
 	uint32_t sequence; /* its number */
 	bool has_sequence;
+	struct vd_darkroom room;
 };
 
 static struct v4l2 *v4l2_of(struct vd_camera_source *source)
@@ -141,60 +143,27 @@ static int next_buffer(struct v4l2 *v, const struct vd_camera_wish *wish,
 	}
 }
 
-static int copy_luma(struct vd_camera_frame *frame, const struct vd_raw_frame *raw)
-{
-	uint8_t line[65536]; /* above the widest frame, as checked at open */
-	int r = 0;
-
-	for (int y = 0; r == 0 && y < raw->height; y++) {
-		const uint8_t *row = raw->bytes + (size_t)y * raw->stride;
-
-		for (int x = 0; raw->format == VD_RAW_YUYV && x < raw->width; x++)
-			line[x] = row[2 * x];
-		if (raw->format == VD_RAW_YUYV)
-			row = line;
-		r = vd_buf_append(&frame->bytes, row, (size_t)raw->width);
-	}
-	frame->format = VD_FRAME_GREY;
-	frame->stride = frame->width;
-	return r;
-}
-
-static enum vd_raw_format raw_format(enum vd_pixel_format format)
+static enum vd_sensor_format sensor_format(enum vd_pixel_format format)
 {
 	if (format == VD_PIXELS_YUYV)
-		return VD_RAW_YUYV;
-	return format == VD_PIXELS_NV12 ? VD_RAW_NV12 : VD_RAW_GREY;
+		return VD_SENSOR_YUYV;
+	return format == VD_PIXELS_NV12 ? VD_SENSOR_NV12 : VD_SENSOR_GREY;
 }
 
 static int take_raw(struct v4l2 *v, const uint8_t *bytes, size_t len, struct vd_camera_frame *frame,
 		    struct vd_fault *fault)
 {
 	const struct vd_v4l2_device *d = &v->device;
-	const struct vd_raw_frame raw = { .format = raw_format(d->format),
-					  .width = (int)d->width,
-					  .height = (int)d->height,
-					  .stride = d->stride,
-					  .bytes = bytes,
-					  .len = len };
-	int r;
+	const struct vd_sensor_frame raw = { .format = sensor_format(d->format),
+					     .width = d->width,
+					     .height = d->height,
+					     .stride = d->stride,
+					     .bytes = bytes,
+					     .len = len };
+	int r = vd_camera_develop(&v->room, &raw, v->source.settings, frame, fault);
 
-	frame->width = d->width;
-	frame->height = d->height;
-	frame->stride = 0;
-	frame->format = VD_FRAME_JPEG;
-	if (len < vd_raw_frame_bytes(&raw)) {
-		vd_fault_set(fault, 500, NULL, "%s: a frame of %zu bytes is too short for %ux%u",
-			     d->path, len, d->width, d->height);
-		return VD_SOURCE_FAILED;
-	}
-	r = v->source.settings->is_grey
-		    ? copy_luma(frame, &raw)
-		    : vd_jpeg_encode_raw(&raw, v->source.settings->quality, &frame->bytes);
-	if (r < 0 && r != -ENOMEM) {
-		vd_fault_set(fault, 500, NULL, "%s: the frame cannot be encoded", d->path);
-		return VD_SOURCE_FAILED;
-	}
+	if (r > 0)
+		vd_fault_prefix(fault, "%s", d->path);
 	return r;
 }
 
@@ -376,6 +345,7 @@ static cJSON *describe(const struct vd_camera_source *source)
 static struct vd_camera_source *v4l2_free(struct vd_camera_source *source)
 {
 	v4l2_close(source);
+	vd_darkroom_fini(&v4l2_of(source)->room);
 	free(v4l2_of(source));
 	return NULL;
 }

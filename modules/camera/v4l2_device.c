@@ -113,12 +113,14 @@ static bool has_format(struct vd_v4l2_device *d, uint32_t fourcc)
 /* The first of the device's formats that settings allow; 0: none. */
 static uint32_t choose_format(struct vd_v4l2_device *d, const struct vd_camera_settings *settings)
 {
+	bool needs_raw = settings->is_grey || (settings->is_shaped && !settings->is_recoding);
+
 	for (size_t i = 0; i < VD_COUNT(fourccs); i++) {
 		enum vd_pixel_format format = fourccs[i].format;
 
 		if (settings->pixel_format != VD_PIXELS_AUTO && settings->pixel_format != format)
 			continue;
-		if (settings->is_grey && format == VD_PIXELS_MJPEG)
+		if (needs_raw && format == VD_PIXELS_MJPEG)
 			continue;
 		if (has_format(d, fourccs[i].fourcc)) {
 			d->format = format;

@@ -1,0 +1,173 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""vedette-camera with the GigE Vision camera that comes with Aravis, on loopback.
+
+usage: camera_aravis.py MODULE MAKE_JPEGS [unittest arguments]; ends with 77 where Debian's
+aravis-tools are not installed.
+"""
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import camera_module as rig  # noqa: E402
+from camera_module import Camera, CameraCase  # noqa: E402
+
+FAKE = "arv-fake-gv-camera-0.8"
+SKIPPED = 77
+
+
+def jpeg_shape(data):
+    """Width, height and components, as the frame header has them."""
+    at = 2
+    while data[at + 1] not in (0xc0, 0xc1, 0xc2):
+        at += 2 + int.from_bytes(data[at + 2:at + 4], "big")
+    return (int.from_bytes(data[at + 7:at + 9], "big"), int.from_bytes(data[at + 5:at + 7], "big"), data[at + 9])
+
+
+class AravisTest(CameraCase):
+    def plug_in(self, serial="VD1", *more):
+        process = subprocess.Popen([FAKE, "-i", "127.0.0.1", "-s", serial, *more], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(self.unplug, process)
+        return process
+
+    def unplug(self, process):
+        if process.poll() is None:
+            process.kill()
+            process.wait(rig.PATIENCE_S)
+
+    def camera(self, **parameters):
+        return Camera(self.folder, **dict({"source": "aravis:VD1", "trigger": "call"}, **parameters))
+
+    def test_frames_of_a_free_running_camera_are_found_by_its_serial_number(self):
+        self.plug_in()
+        with self.camera(trigger="device", fps=20, exposureUs=5000, gain=3, width=256, height=128,
+                         controls={"GainRaw": 3}) as camera:
+            actual = camera.wait_state("ok")["actual"]
+            self.assertEqual((actual["serial"], actual["vendor"], actual["kind"]), ("VD1", "Aravis", "aravis"))
+            self.assertEqual((actual["width"], actual["height"]), (256, 128))
+            self.assertEqual((actual["exposureUs"], actual["gain"]), (5000, 3))
+            self.assertAlmostEqual(actual["fps"], 20, 0)
+            self.assertEqual((actual["deviations"], actual["deviation"]), (0, None))
+            self.assertEqual(actual["controls"]["GainRaw"], {"wanted": 3, "actual": 3})
+            consumer = camera.connect()
+            frames = consumer.take(4)
+            for frame in frames:
+                self.assertEqual((frame["type"], frame["trigger"]["source"]), ("frame", "device"))
+                self.assertEqual(jpeg_shape(frame["data"]), (256, 128, 1))
+            times = [f["tMono"] for f in frames]
+            self.assertEqual(times, sorted(set(times)))
+            consumer.close()
+
+    def test_a_capture_takes_the_first_frame_that_began_after_its_trigger(self):
+        self.plug_in()
+        with self.camera(fps=20) as camera:
+            camera.wait_state("ok")
+            consumer = camera.connect()
+            for _ in range(3):
+                self.assertEqual(camera.call("capture")["status"], 200)
+                frame = consumer.take(1)[0]
+                self.assertGreaterEqual(frame["tMono"], frame["trigger"]["tMono"])
+            self.assertGreater(camera.call("health")["body"]["staleFrames"], 0)
+            consumer.close()
+
+    def test_a_software_trigger_exposes_for_each_capture_and_not_else(self):
+        self.plug_in()
+        with self.camera(deviceTrigger="Software", output="grey") as camera:
+            camera.wait_state("ok")
+            consumer = camera.connect()
+            for i in range(3):
+                answer = camera.call("capture", serial="S-%d" % i)
+                self.assertEqual(answer["status"], 200, answer)
+                frame = consumer.take(1)[0]
+                self.assertEqual((frame["format"], frame["stride"], len(frame["data"])), ("grey", 512, 512 * 512))
+                self.assertGreaterEqual(frame["tMono"] + 1, frame["trigger"]["tMono"])
+            self.assertIsNone(consumer.next(0.3))
+            self.assertEqual(camera.call("health")["body"]["sequenceGaps"], 0)
+            consumer.close()
+
+    def test_a_camera_that_goes_is_lost_and_found_again_by_itself(self):
+        for parameters in ({"trigger": "device"}, {"deviceTrigger": "Software"}):
+            with self.subTest(**parameters):
+                process = self.plug_in()
+                with self.camera(**parameters) as camera:
+                    camera.wait_state("ok")
+                    self.unplug(process)
+                    lost = camera.wait_state("lost")
+                    self.assertIn("lost: it does not answer", lost["text"])
+                    self.assertEqual(camera.call("capture")["status"], 503)
+                    camera.forget()
+                    process = self.plug_in()
+                    camera.wait_state("ok")
+                    self.assertEqual(camera.call("capture")["status"], 200)
+                self.unplug(process)
+
+    def test_an_incomplete_frame_is_a_failed_capture(self):
+        self.plug_in("VD1", "-r", "30")
+        with self.camera(trigger="device", timeoutMs=10000) as camera:
+            camera.wait_state("ok")
+            consumer = camera.connect()
+            while True:
+                packet = consumer.take(1)[0]
+                if packet["type"] == "captureFailed":
+                    break
+            self.assertIn("incomplete frame", packet["text"])
+            self.assertGreater(camera.call("health")["body"]["flaggedBuffers"], 0)
+            consumer.close()
+
+    def test_colours_come_from_the_pattern_of_the_sensor(self):
+        self.plug_in()
+        with self.camera(controls={"PixelFormat": "BayerRG8"}) as camera:
+            self.assertEqual(camera.wait_state("ok")["actual"]["pixelFormat"], "BayerRG8")
+            consumer = camera.connect()
+            self.assertEqual(camera.call("capture")["status"], 200)
+            self.assertEqual(jpeg_shape(consumer.take(1)[0]["data"]), (512, 512, 3))
+            camera.forget()
+            camera.set(2, source="aravis:VD1", trigger="call", controls={"PixelFormat": "Mono16"})
+            camera.wait_state("ok")
+            self.assertIn("pixel format Mono16 cannot be used", camera.call("capture")["body"]["text"])
+            consumer.close()
+
+    def test_a_part_of_the_picture_is_cut_out_and_turned(self):
+        self.plug_in()
+        with self.camera(roi={"x": 10, "y": 20, "width": 64, "height": 32}, rotate=90) as camera:
+            camera.wait_state("ok")
+            consumer = camera.connect()
+            self.assertEqual(camera.call("capture")["status"], 200)
+            self.assertEqual(jpeg_shape(consumer.take(1)[0]["data"]), (32, 64, 1))
+            camera.forget()
+            camera.set(2, source="aravis:VD1", trigger="call", roi={"x": 500, "y": 0, "width": 64, "height": 32})
+            camera.wait_state("ok")
+            self.assertIn("reaches beyond", camera.call("capture")["body"]["text"])
+            consumer.close()
+
+    def test_settings_that_the_camera_does_not_take_are_told_and_stop_a_strict_one(self):
+        self.plug_in()
+        with self.camera(strictSettings=True, controls={"Nonsense": 1, "GainRaw": "loud"}) as camera:
+            actual = camera.wait_state("ok")["actual"]
+            self.assertEqual(actual["deviations"], 2)
+            self.assertIn("Nonsense", actual["deviation"])
+            self.assertIn("text", actual["controls"]["GainRaw"])
+            failed = camera.call("capture")
+            self.assertEqual(failed["status"], 503)
+            self.assertIn("control Nonsense", failed["body"]["text"])
+
+    def test_a_camera_that_is_not_there_is_waited_for(self):
+        with self.camera() as camera:
+            self.assertEqual(camera.wait_state("waiting")["text"], "aravis VD1: no such camera")
+            self.plug_in()
+            camera.wait_state("ok")
+
+
+if __name__ == "__main__":
+    if not shutil.which(FAKE):
+        print(FAKE + " is not installed")
+        sys.exit(SKIPPED)
+    signal.alarm(170)
+    rig.MODULE, rig.MAKE_JPEGS = sys.argv[1:3]
+    unittest.main(argv=[sys.argv[0]] + sys.argv[3:], verbosity=2)
