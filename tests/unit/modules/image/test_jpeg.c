@@ -390,7 +390,34 @@ static void a_full_buffer_is_left_as_it_was(void **state)
 	assert_int_equal(vd_jpeg_encode(&image, 101, &out), -EINVAL);
 }
 
-VD_TEST_MAIN(cmocka_unit_test(what_was_encoded_is_decoded_again),
+static void a_picture_made_small_while_decoding_fits_and_looks_the_same(void **state)
+{
+	static const struct {
+		int asked, width, height;
+	} cases[] = { { 1000, 160, 120 }, { 160, 160, 120 }, { 159, 140, 105 },
+		      { 80, 80, 60 },     { 20, 20, 15 },    { 1, 20, 15 } };
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	VD_CLEANUP(vd_image_fini) struct vd_image image = { 0 };
+	struct vd_jpeg_info info;
+
+	assert_int_equal(vd_image_shape(&image, 160, 120, VD_RGB), 0);
+	for (int y = 0; y < 120; y++)
+		memset(vd_image_row(&image, y), 90, (size_t)160 * 3);
+	assert_int_equal(vd_jpeg_encode(&image, 90, &jpeg), 0);
+	for (size_t i = 0; i < VD_COUNT(cases); i++) {
+		assert_int_equal(vd_jpeg_decode_small(jpeg.data, jpeg.len, NULL, cases[i].asked,
+						      &image, &info, NULL),
+				 0);
+		assert_int_equal(image.width, cases[i].width);
+		assert_int_equal(image.height, cases[i].height);
+		assert_int_equal(info.width, 160);
+		assert_in_range(vd_image_row(&image, image.height - 1)[image.width * 3 - 1], 88,
+				92);
+	}
+}
+
+VD_TEST_MAIN(cmocka_unit_test(a_picture_made_small_while_decoding_fits_and_looks_the_same),
+	     cmocka_unit_test(what_was_encoded_is_decoded_again),
 	     cmocka_unit_test(colour_is_decoded_as_rgb_and_as_grey),
 	     cmocka_unit_test(memory_is_used_again_for_the_next_frame),
 	     cmocka_unit_test(a_file_cut_anywhere_is_never_taken_for_whole),
