@@ -388,9 +388,17 @@ static cJSON *describe(const struct vd_camera_source *source)
 	    vd_json_add_string(object, "address", c->address) &&
 	    vd_json_add_string(object, "vendor", c->arv->camera_get_vendor_name(c->camera, NULL)) &&
 	    vd_json_add_string(object, "card", c->arv->camera_get_model_name(c->camera, NULL)) &&
-	    add_settings(object, c))
+	    add_settings(object, c) && vd_json_add_copy(object, "modes", c->modes))
 		return object;
 	return vd_json_free(object);
+}
+
+static void aravis_levels(struct vd_camera_source *source, struct vd_camera_levels *levels)
+{
+	struct vd_aravis_camera *c = &aravis_of(source)->camera;
+
+	(void)vd_aravis_camera_read_levels(c);
+	*levels = (struct vd_camera_levels){ .exposure_us = c->exposure_us, .gain = c->gain };
 }
 
 static struct vd_camera_source *aravis_free(struct vd_camera_source *source)
@@ -408,6 +416,7 @@ static const struct vd_camera_source_type aravis_type = {
 	.capture = aravis_capture,
 	.tend = aravis_tend,
 	.describe = describe,
+	.levels = aravis_levels,
 	.close = aravis_close,
 	.free = aravis_free,
 };

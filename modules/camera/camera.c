@@ -9,8 +9,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "modules/camera/commands.h"
 #include "modules/camera/health.h"
 #include "modules/camera/pace.h"
+#include "modules/camera/reply.h"
 #include "modules/camera/settings.h"
 #include "modules/camera/worker.h"
 #include "modules/sdk/module.h"
@@ -30,14 +32,18 @@ struct camera {
 	struct vd_module *module;
 	struct vd_frame_out *out;
 	struct vd_camera_worker *worker;
+	struct vd_commands *commands;
+	struct vd_commands_settings next_commands; /* in force once the worker has applied them */
 	struct vd_source *tick, *report, *look;
 	struct timing timing, next_timing; /* in force; in force once the worker has applied it */
 	bool is_applying;
 	struct vd_pace pace;
 	struct vd_camera_health health;
+	cJSON *actual; /* what the source is, with its modes; NULL: not open */
 	uint64_t seq, calls, messages;
 	uint64_t
 		triggers; /* of the timer; a tick that was missed is counted, and triggers nothing */
+	uint64_t unsent;  /* frames that no slot could be made for */
 	unsigned pending; /* requests with the worker */
 	bool is_tick_pending;
 };
@@ -183,7 +189,10 @@ static const char *hand_over(struct camera *c, const struct vd_camera_event *eve
 			     const struct vd_frame_about *about)
 {
 	int r = vd_frame_out_offer(c->out, event->frame.bytes.data, event->frame.bytes.len, about);
+	struct vd_frame_out_counts counts;
 
+	vd_frame_out_counts(c->out, &counts);
+	c->health.drops = counts.no_slot + c->unsent;
 	if (r == VD_FRAME_NOBODY) {
 		c->health.unseen++;
 		return "nobody";
@@ -191,8 +200,8 @@ static const char *hand_over(struct camera *c, const struct vd_camera_event *eve
 	vd_camera_worker_handed_over(c->worker, event);
 	if (r == 0)
 		return "consumers";
-	c->health.drops++;
 	if (r < 0) {
+		c->health.drops = counts.no_slot + ++c->unsent;
 		vd_log(VD_ERROR, "camera.offer", "text=\"%s\"", strerror(-r));
 		vd_frame_out_failed(c->out, about, strerror(-r));
 	}
@@ -221,24 +230,6 @@ static bool add_frame(cJSON *body, const struct vd_camera_event *event,
 	       vd_json_add_string(body, "handedTo", handed);
 }
 
-static void answer(struct camera *c, int64_t id, int status, const cJSON *body)
-{
-	int r = vd_module_answer(c->module, id, status, body);
-
-	if (r != 0)
-		vd_log(VD_WARN, "camera.answer", "id=%lld error=%d", (long long)id, r);
-}
-
-static void answer_text(struct camera *c, int64_t id, int status, const char *text)
-{
-	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
-
-	if (body && vd_json_add_string(body, "text", text))
-		answer(c, id, status, body);
-	else
-		answer(c, id, 500, NULL);
-}
-
 static void answer_call(struct camera *c, const struct vd_camera_event *event,
 			const struct vd_frame_about *about, const char *handed)
 {
@@ -252,7 +243,7 @@ static void answer_call(struct camera *c, const struct vd_camera_event *event,
 		status = event->outcome == VD_SOURCE_EXHAUSTED ? 410 : 503;
 		ok = ok && vd_json_add_string(body, "text", event->fault.text);
 	}
-	answer(c, event->request.call, ok ? status : 500, ok ? body : NULL);
+	vd_reply(c->module, event->request.call, ok ? status : 500, ok ? body : NULL);
 }
 
 /* The end of a folder is no failed capture; but whoever asked for a frame must hear of it. */
@@ -275,6 +266,7 @@ static void settle_request(struct camera *c, const struct vd_camera_event *event
 static void on_captured(struct camera *c, struct vd_camera_event *event)
 {
 	VD_CLEANUP(vd_json_free) cJSON *trigger = make_trigger(&event->request);
+	const bool is_photo = strcmp(event->request.trigger, "photo") == 0;
 	struct vd_frame_about about;
 	const char *handed = NULL;
 
@@ -283,24 +275,37 @@ static void on_captured(struct camera *c, struct vd_camera_event *event)
 	if (event->request.seq == 0)
 		event->request.seq = ++c->seq;
 	about = about_of(event, trigger);
-	if (event->outcome == 0)
+	if (event->outcome == 0 && !is_photo)
 		handed = hand_over(c, event, &about);
-	else if (is_failure(event))
+	else if (is_failure(event) && !is_photo)
 		vd_frame_out_failed(c->out, &about, event->fault.text);
-	if (event->request.call >= 0)
+	if (event->request.call >= 0 && !(is_photo && event->outcome == 0))
 		answer_call(c, event, &about, handed);
+	if (event->outcome == 0)
+		vd_commands_frame(c->commands, event);
 }
 
 /* --- State and health --- */
+
+static const char *const ends_of_clips[VD_CAMERA_EXHAUSTED + 1] = {
+	[VD_CAMERA_WAITING] = "the camera was opened anew",
+	[VD_CAMERA_LOST] = "the camera was lost",
+	[VD_CAMERA_EXHAUSTED] = "the folder is exhausted",
+};
 
 static void on_state(struct camera *c, struct vd_camera_event *event)
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
 	int r = -ENOMEM;
 
+	if (ends_of_clips[event->state])
+		vd_commands_lost(c->commands, ends_of_clips[event->state]);
 	c->health.state = event->state;
 	c->health.opened = event->opened;
 	(void)snprintf(c->health.text, sizeof c->health.text, "%s", event->fault.text);
+	(void)vd_json_free(c->actual);
+	c->actual = cJSON_Duplicate(event->source, true);
+	cJSON_DeleteItemFromObjectCaseSensitive(event->source, "modes"); /* long, and asked for */
 	if (body && vd_json_add_string(body, "state", vd_camera_state_name(event->state)) &&
 	    vd_json_add_string(body, "text", event->fault.text[0] ? event->fault.text : NULL) &&
 	    (event->source ? vd_json_add_copy(body, "actual", event->source)
@@ -360,6 +365,8 @@ static void on_applied(struct camera *c, const struct vd_camera_event *event)
 		vd_module_refused(c->module, &event->fault);
 		return;
 	}
+	if (vd_commands_set(c->commands, &c->next_commands) < 0)
+		vd_log(VD_ERROR, "camera.no_memory", "text=\"the ring stays as it was\"");
 	start_timing(c);
 	vd_module_applied(c->module);
 }
@@ -372,6 +379,8 @@ static void on_events(void *argument)
 	while ((event = vd_camera_worker_take(c->worker))) {
 		if (event->kind == VD_CAMERA_CAPTURED)
 			on_captured(c, event);
+		else if (event->kind == VD_CAMERA_SEEN)
+			vd_commands_frame(c->commands, event);
 		else if (event->kind == VD_CAMERA_STATE)
 			on_state(c, event);
 		else if (event->kind == VD_CAMERA_LOOKED)
@@ -401,10 +410,14 @@ static int on_parameters(struct vd_module *module, const cJSON *parameters, void
 {
 	VD_CLEANUP(vd_camera_settings_free) struct vd_camera_settings *settings = NULL;
 	struct camera *c = argument;
+	struct vd_commands_settings commands;
 	int r = vd_camera_settings_new(parameters, &settings, fault);
 
+	if (r == 0)
+		r = vd_commands_read(settings, &commands, fault);
 	if (r < 0)
 		return r;
+	c->next_commands = commands;
 	c->next_timing = (struct timing){ .trigger = settings->trigger,
 					  .period_us = settings->period_us,
 					  .health_ms = settings->health_ms,
@@ -422,7 +435,7 @@ static int set_up(struct camera *c, struct vd_module *module)
 	struct vd_loop *loop = vd_module_loop(module);
 	int r;
 
-	if (c->worker)
+	if (c->commands)
 		return 0;
 	c->module = module;
 	r = c->out ? 0 : vd_frame_out_new(module, "frame", SLOTS, 0, &c->out);
@@ -432,8 +445,10 @@ static int set_up(struct camera *c, struct vd_module *module)
 		r = vd_loop_timer(loop, on_report, c, &c->report);
 	if (r == 0 && !c->look)
 		r = vd_loop_timer(loop, on_look, c, &c->look);
-	if (r == 0)
+	if (r == 0 && !c->worker)
 		r = vd_camera_worker_new(&handlers, c, vd_module_state_folder(module), &c->worker);
+	if (r == 0)
+		r = vd_commands_new(module, c->worker, &c->commands);
 	return r;
 }
 
@@ -491,6 +506,8 @@ static void on_message(struct vd_module *module, const char *input, const char *
 					.t_wall_ms = vd_clock_wall_ms() };
 	VD_CLEANUP(vd_json_free) cJSON *trigger = NULL;
 
+	if (c->commands && strcmp(input, "keep") == 0)
+		vd_commands_message(c->commands, from, body);
 	if (!c->worker || strcmp(input, "trigger") != 0 || is_for_another(c, body))
 		return;
 	wanted.trigger_seq = ++c->messages;
@@ -505,16 +522,17 @@ static void on_message(struct vd_module *module, const char *input, const char *
 	vd_frame_out_failed(c->out, &about, "too many captures wait");
 }
 
-static void call_capture(struct camera *c, int64_t id, const cJSON *body)
+/* trigger: "call" for a consumer's sake, "photo" for the caller's. */
+static void call_capture(struct camera *c, int64_t id, const char *trigger, const cJSON *body)
 {
-	struct vd_camera_request wanted = { .trigger = "call",
+	struct vd_camera_request wanted = { .trigger = trigger,
 					    .trigger_ms = vd_clock_mono_ms(),
 					    .call = id };
 
 	wanted.trigger_seq = ++c->calls;
 	take_serial(&wanted, body);
 	if (request(c, &wanted) != 0)
-		answer_text(c, id, 429, "too many captures wait");
+		vd_reply_text(c->module, id, 429, "too many captures wait");
 }
 
 static void call_health(struct camera *c, int64_t id)
@@ -524,7 +542,18 @@ static void call_health(struct camera *c, int64_t id)
 
 	copy.missed = c->pace.missed;
 	body = vd_camera_health_report(&copy, vd_clock_mono_ms());
-	answer(c, id, body ? 200 : 500, body);
+	vd_reply(c->module, id, body ? 200 : 500, body);
+}
+
+static void call_metadata(struct camera *c, int64_t id)
+{
+	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
+	bool ok = body &&
+		  vd_json_add_string(body, "state", vd_camera_state_name(c->health.state)) &&
+		  (c->actual ? vd_json_add_copy(body, "actual", c->actual)
+			     : vd_json_add_string(body, "actual", NULL));
+
+	vd_reply(c->module, id, ok ? 200 : 500, ok ? body : NULL);
 }
 
 static void on_call(struct vd_module *module, int64_t id, const char *method, const cJSON *body,
@@ -532,22 +561,28 @@ static void on_call(struct vd_module *module, int64_t id, const char *method, co
 {
 	struct camera *c = argument;
 
-	if (!c->worker)
+	if (!c->commands) {
+		vd_reply_text(module, id, 503, "no parameters are in force yet");
 		return;
-	if (strcmp(method, "capture") == 0)
-		call_capture(c, id, body);
-	else if (strcmp(method, "health") == 0)
+	}
+	if (vd_commands_call(c->commands, id, method, body))
+		return;
+	if (strcmp(method, "health") == 0)
 		call_health(c, id);
+	else if (strcmp(method, "metadata") == 0)
+		call_metadata(c, id);
 	else
-		answer_text(c, id, 404, "the methods are capture and health");
+		call_capture(c, id, strcmp(method, "photo") == 0 ? "photo" : "call", body);
 }
 
 static void on_end(struct vd_module *module, void *argument)
 {
 	struct camera *c = argument;
 
+	c->commands = vd_commands_free(c->commands);
 	c->worker = vd_camera_worker_free(c->worker);
 	c->out = vd_frame_out_free(c->out);
+	c->actual = vd_json_free(c->actual);
 	c->tick = vd_source_free(c->tick);
 	c->report = vd_source_free(c->report);
 	c->look = vd_source_free(c->look);

@@ -11,7 +11,7 @@
  * This asks over a socket of its own, without waiting: a read of one register by GVCP (UDP port
  * 3956), which any host may do at any time.
  */
-enum { VD_GVCP_BYTES = 12, VD_GVCP_PERIOD_MS = 400, VD_GVCP_UNANSWERED = 3 };
+enum { VD_GVCP_BYTES = 12, VD_GVCP_PERIOD_MS = 300, VD_GVCP_UNANSWERED = 3 };
 
 struct vd_gvcp {
 	int fd; /* -1: no address of the internet, nothing is asked; poll it for input */

@@ -19,6 +19,8 @@ void vd_camera_health_look(struct vd_camera_health *health, const struct vd_came
 {
 	health->has_look = event->outcome == 0;
 	health->look = event->look;
+	health->levels = event->levels;
+	health->has_levels = true;
 }
 
 static double round_to(double value, double steps)
@@ -40,6 +42,21 @@ static bool add_look(cJSON *object, const struct vd_camera_health *health)
 	       vd_json_add_number(picture, "sharpness", round_to(look->sharpness, 10)) &&
 	       vd_json_add_bool(picture, "damaged", look->is_damaged) &&
 	       vd_json_add_take(object, "picture", &picture);
+}
+
+static bool add_level(cJSON *object, const char *key, double value, bool is_known)
+{
+	if (!is_known || value < 0)
+		return vd_json_add_string(object, key, NULL);
+	return vd_json_add_number(object, key, round_to(value, 1000));
+}
+
+static bool add_levels(cJSON *object, const struct vd_camera_health *health)
+{
+	const struct vd_camera_levels *levels = &health->levels;
+
+	return add_level(object, "exposureUs", levels->exposure_us, health->has_levels) &&
+	       add_level(object, "gain", levels->gain, health->has_levels);
 }
 
 static double rate(const struct vd_camera_health *health, uint64_t now_ms)
@@ -94,7 +111,7 @@ cJSON *vd_camera_health_report(struct vd_camera_health *health, uint64_t now_ms)
 	    !add_age(object, health, now_ms) ||
 	    !vd_json_add_number(object, "fps", rate(health, now_ms)) ||
 	    !vd_json_add_number(object, "captureMs", (double)health->took_us / 1000) ||
-	    !add_counts(object, health) || !add_look(object, health))
+	    !add_counts(object, health) || !add_levels(object, health) || !add_look(object, health))
 		return vd_json_free(object);
 	health->since_ms = now_ms;
 	health->captures_then = health->captures;

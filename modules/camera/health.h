@@ -11,7 +11,7 @@ struct vd_camera_health {
 	enum vd_camera_state state;
 	char text[256]; /* why it is not ok */
 	uint64_t captures, failures;
-	uint64_t drops;  /* frames that no consumer had a free slot for */
+	uint64_t drops;  /* frames x consumers without a free slot */
 	uint64_t unseen; /* frames while no consumer was connected */
 	uint64_t missed; /* ticks of the timer that were skipped */
 	uint64_t opened;
@@ -20,6 +20,8 @@ struct vd_camera_health {
 	struct vd_source_counts source;
 	struct vd_camera_look look; /* the last one */
 	bool has_look;
+	struct vd_camera_levels levels; /* with the last look */
+	bool has_levels;
 
 	uint64_t since_ms, captures_then; /* of the last report: for fps */
 };
@@ -30,8 +32,8 @@ void vd_camera_health_capture(struct vd_camera_health *health, const struct vd_c
 void vd_camera_health_look(struct vd_camera_health *health, const struct vd_camera_event *event);
 
 /*
- * {"state","text","lastFrameAgeMs","fps","captures","failures","drops",…,"picture":{…}};
- * lastFrameAgeMs and picture are null before the first frame, fps counts since the call before.
+ * {"state","text","lastFrameAgeMs","fps","captures","failures","drops",…,"exposureUs","gain",
+ * "picture":{…}}; lastFrameAgeMs, exposureUs, gain and picture are null before the first frame, fps counts since the call before.
  * NULL: no memory.
  */
 cJSON *vd_camera_health_report(struct vd_camera_health *health, uint64_t now_ms);

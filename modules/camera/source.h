@@ -46,6 +46,11 @@ struct vd_source_counts {
 	uint64_t stale;         /* frames passed over because they were older than the trigger */
 };
 
+/* As the device has them now, which with automatic exposure is news. Below 0: it does not say. */
+struct vd_camera_levels {
+	double exposure_us, gain; /* gain in the device's unit */
+};
+
 struct vd_camera_wish {
 	uint64_t not_before_ms; /* monotonic; frames taken earlier are stale. 0: any new one */
 	uint64_t deadline_ms;   /* monotonic */
@@ -70,8 +75,14 @@ struct vd_camera_source_type {
 	/* Go on where old stood, if both are the same folder in the same order. May be NULL. */
 	void (*inherit)(struct vd_camera_source *source, const struct vd_camera_source *old);
 
-	/* What the source really is and how it is set, as an object. NULL: no memory. */
+	/*
+	 * What the source really is and how it is set, as an object; in its member modes, if there
+	 * is one, what else it can do. NULL: no memory.
+	 */
 	cJSON *(*describe)(const struct vd_camera_source *source);
+
+	/* Asks the open source for its exposure and gain. May be NULL. */
+	void (*levels)(struct vd_camera_source *source, struct vd_camera_levels *levels);
 
 	void (*close)(struct vd_camera_source *source); /* may be open or not */
 	struct vd_camera_source *(*free)(struct vd_camera_source *source);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "modules/camera/develop.h"
+#include "modules/camera/v4l2_controls.h"
 #include "modules/camera/v4l2_device.h"
 #include "modules/image/jpeg.h"
 
@@ -339,7 +340,16 @@ static cJSON *describe(const struct vd_camera_source *source)
 	     vd_json_add_string(object, "deviation", d->deviations ? d->deviation : NULL);
 	if (ok && d->controls)
 		ok = vd_json_add_copy(object, "controls", d->controls);
+	if (ok && d->modes)
+		ok = vd_json_add_copy(object, "modes", d->modes);
 	return ok ? object : vd_json_free(object);
+}
+
+static void v4l2_levels(struct vd_camera_source *source, struct vd_camera_levels *levels)
+{
+	const struct v4l2 *v = v4l2_of(source);
+
+	vd_v4l2_levels_read(v->io, v->device.fd, levels);
 }
 
 static struct vd_camera_source *v4l2_free(struct vd_camera_source *source)
@@ -355,6 +365,7 @@ static const struct vd_camera_source_type v4l2_type = {
 	.capture = v4l2_capture,
 	.tend = v4l2_tend,
 	.describe = describe,
+	.levels = v4l2_levels,
 	.close = v4l2_close,
 	.free = v4l2_free,
 };

@@ -141,3 +141,26 @@ int vd_v4l2_controls_apply(const struct vd_v4l2_io *io, int fd, const cJSON *wan
 	}
 	return deviating;
 }
+
+/* The first of these that the device has; below 0: none. */
+static double read_first(const struct vd_v4l2_io *io, int fd, const uint32_t *ids, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct v4l2_query_ext_ctrl about = { .id = ids[i], .type = V4L2_CTRL_TYPE_INTEGER };
+		int64_t value = 0;
+
+		if (access_one(io, fd, VIDIOC_G_EXT_CTRLS, &about, &value) >= 0)
+			return (double)value;
+	}
+	return -1;
+}
+
+void vd_v4l2_levels_read(const struct vd_v4l2_io *io, int fd, struct vd_camera_levels *levels)
+{
+	static const uint32_t exposures[] = { V4L2_CID_EXPOSURE_ABSOLUTE };
+	static const uint32_t gains[] = { V4L2_CID_GAIN, V4L2_CID_ANALOGUE_GAIN };
+	double exposure = read_first(io, fd, exposures, VD_COUNT(exposures));
+
+	levels->exposure_us = exposure < 0 ? -1 : exposure * 100; /* in units of 100 us */
+	levels->gain = read_first(io, fd, gains, VD_COUNT(gains));
+}

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "modules/camera/v4l2_controls.h"
+#include "modules/camera/v4l2_modes.h"
 
 static const struct {
 	enum vd_pixel_format format;
@@ -291,6 +292,10 @@ int vd_v4l2_device_open(struct vd_v4l2_device *device, const struct vd_v4l2_io *
 	if (device->fd < 0)
 		return failed(device, fault, "open", device->fd);
 	r = check_capability(device, fault);
+	if (r == 0) {
+		device->modes = vd_v4l2_modes(io, device->fd);
+		r = device->modes ? 0 : -ENOMEM;
+	}
 	if (r == 0)
 		r = set_format(device, settings, fault);
 	if (r == 0)
@@ -314,6 +319,7 @@ void vd_v4l2_device_close(struct vd_v4l2_device *device)
 	if (device->fd >= 0)
 		device->io->close(device->io->context, device->fd);
 	(void)vd_json_free(device->controls);
+	(void)vd_json_free(device->modes);
 	*device = (struct vd_v4l2_device){ .fd = -1 };
 }
 

@@ -20,6 +20,7 @@ struct vd_v4l2_device {
 	enum vd_pixel_format format;
 	uint32_t width, height, stride;
 	double fps;          /* 0: the driver does not say */
+	cJSON *modes;        /* what it can do; NULL before open */
 	cJSON *controls;     /* what was asked and what is; NULL before open */
 	int deviations;      /* settings and controls that are not as asked */
 	char deviation[128]; /* the first setting among them */

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "modules/camera/develop.h"
 #include "modules/camera/pace.h"
 
 enum { TEND_MS = 500, SPARE_EVENTS = 4, IN_FLIGHT = 2 };
@@ -30,6 +31,7 @@ struct inbox {
 	char done_name[256]; /* handed over; "": nothing new */
 	uint64_t done_round;
 	bool is_stopping, is_free, is_look_wanted;
+	uint64_t watch_us;                                 /* period of frames to see; 0: none */
 	unsigned in_flight;                                /* captured events with the receiver */
 	struct vd_camera_event *first_event, **last_event; /* not taken yet */
 	struct vd_camera_event *spare;
@@ -48,12 +50,14 @@ struct vd_camera_worker {
 	/* the thread's own */
 	struct vd_camera_settings *settings;
 	struct vd_camera_source *source;
-	bool is_open;
+	bool is_open, is_to_close;
 	enum vd_camera_state state;
 	struct vd_fault fault; /* why it is not open, or why the last capture failed */
 	unsigned failures;     /* to open, in a row */
 	uint64_t open_at_ms, opened;
 	uint64_t device_frames;
+	uint64_t seen_us; /* when the last frame came, for the period of those to see */
+	struct vd_darkroom room;
 };
 
 static const char *const state_names[] = {
@@ -87,6 +91,11 @@ static struct vd_camera_event *event_free(struct vd_camera_event *event)
 	return NULL;
 }
 
+static bool has_frame(enum vd_camera_event_kind kind)
+{
+	return kind == VD_CAMERA_CAPTURED || kind == VD_CAMERA_SEEN;
+}
+
 /* Empty, but with the frame memory of an earlier one. NULL: no memory. */
 static struct vd_camera_event *event_new(struct vd_camera_worker *w, enum vd_camera_event_kind kind)
 {
@@ -99,7 +108,7 @@ static struct vd_camera_event *event_new(struct vd_camera_worker *w, enum vd_cam
 		w->inbox.spare = event->next;
 		w->inbox.spares--;
 	}
-	if (kind == VD_CAMERA_CAPTURED)
+	if (has_frame(kind))
 		w->inbox.in_flight++;
 	(void)pthread_mutex_unlock(&w->lock);
 	if (event)
@@ -127,7 +136,7 @@ void vd_camera_event_done(struct vd_camera_worker *worker, struct vd_camera_even
 
 	event->source = vd_json_free(event->source);
 	(void)pthread_mutex_lock(&worker->lock);
-	if (event->kind == VD_CAMERA_CAPTURED && worker->inbox.in_flight > 0)
+	if (has_frame(event->kind) && worker->inbox.in_flight > 0)
 		worker->inbox.in_flight--;
 	is_kept = worker->inbox.spares < SPARE_EVENTS;
 	if (is_kept) {
@@ -197,7 +206,7 @@ static void close_source(struct vd_camera_worker *w)
 {
 	if (w->source)
 		w->source->type->close(w->source);
-	w->is_open = false;
+	w->is_open = w->is_to_close = false;
 }
 
 static void schedule_open(struct vd_camera_worker *w)
@@ -206,9 +215,11 @@ static void schedule_open(struct vd_camera_worker *w)
 	w->open_at_ms = vd_clock_mono_ms() + vd_reopen_delay_ms(w->failures);
 }
 
+/* Closing may wait for a device that is not there any more: first its loss is told. */
 static void lose(struct vd_camera_worker *w)
 {
-	close_source(w);
+	w->is_open = false;
+	w->is_to_close = true;
 	schedule_open(w);
 	if (w->state != VD_CAMERA_WAITING) {
 		set_state(w, VD_CAMERA_LOST);
@@ -266,6 +277,8 @@ static int capture_open(struct vd_camera_worker *w, struct vd_camera_event *even
 {
 	int r = w->source->type->capture(w->source, wish, &event->frame, &event->fault);
 
+	if (r == 0 && w->settings->is_recoding && !event->frame.is_encoded_here)
+		r = vd_camera_recode(&w->room, w->settings, &event->frame, &event->fault);
 	if (r == 0)
 		r = vd_sha256_text(event->frame.bytes.data, event->frame.bytes.len, event->sha256);
 	if (r < 0) {
@@ -303,6 +316,9 @@ static void deliver_captured(struct vd_camera_worker *w, struct vd_camera_event 
 	event = is_looking ? event_new(w, VD_CAMERA_LOOKED) : NULL;
 	if (event) {
 		event->outcome = vd_camera_look(&copy, &event->look);
+		event->levels = (struct vd_camera_levels){ .exposure_us = -1, .gain = -1 };
+		if (w->is_open && w->source->type->levels)
+			w->source->type->levels(w->source, &event->levels);
 		deliver(w, event);
 	}
 	vd_camera_frame_fini(&copy);
@@ -382,14 +398,65 @@ static void serve_device(struct vd_camera_worker *w)
 	deliver_captured(w, event);
 }
 
-static void idle(struct vd_camera_worker *w)
+/*
+ * A frame that nobody triggered. That there is none, or a broken one, is no failed capture; but a
+ * source that is gone is gone.
+ */
+static void serve_watch(struct vd_camera_worker *w)
+{
+	struct vd_camera_event *event = event_new(w, VD_CAMERA_SEEN);
+	const struct vd_camera_wish wish = {
+		.deadline_ms = vd_clock_mono_ms() + w->settings->timeout_ms,
+		.wake_fd = w->wake,
+	};
+	int r = -ENOMEM;
+
+	if (event)
+		r = w->source->type->capture(w->source, &wish, &event->frame, &event->fault);
+	if (r == 0 && w->settings->is_recoding && !event->frame.is_encoded_here)
+		r = vd_camera_recode(&w->room, w->settings, &event->frame, &event->fault);
+	if (r != VD_SOURCE_INTERRUPTED)
+		w->seen_us = vd_clock_mono_us();
+	if (r == VD_SOURCE_LOST)
+		conclude(w, r, &event->fault);
+	if (r != 0) {
+		give_up(w, event);
+		return;
+	}
+	event->request = (struct vd_camera_request){ .trigger = "watch", .call = -1 };
+	event->request.trigger_ms = event->frame.t_mono_ms;
+	deliver(w, event);
+}
+
+static bool is_watching(const struct vd_camera_worker *w, uint64_t watch_us)
+{
+	return watch_us > 0 && w->is_open && w->source->type->tend != NULL &&
+	       !w->settings->is_software_triggered; /* a look must not flash the light */
+}
+
+static bool is_watch_due(const struct vd_camera_worker *w, uint64_t watch_us)
+{
+	return is_watching(w, watch_us) && vd_clock_mono_us() >= w->seen_us + watch_us;
+}
+
+/* How long the source may be tended before the next frame is to be seen. */
+static uint64_t tend_ms(const struct vd_camera_worker *w, uint64_t watch_us)
+{
+	uint64_t now_us = vd_clock_mono_us(), due_us = w->seen_us + watch_us;
+
+	if (!is_watching(w, watch_us) || due_us > now_us + TEND_MS * 1000)
+		return TEND_MS;
+	return due_us > now_us ? (due_us - now_us) / 1000 : 0;
+}
+
+static void idle(struct vd_camera_worker *w, uint64_t watch_us)
 {
 	struct pollfd wake_up = { .fd = w->wake, .events = POLLIN };
 	uint64_t now_ms = vd_clock_mono_ms();
 	int timeout_ms = -1;
 
 	if (w->is_open && w->source->type->tend) {
-		const struct vd_camera_wish wish = { .deadline_ms = now_ms + TEND_MS,
+		const struct vd_camera_wish wish = { .deadline_ms = now_ms + tend_ms(w, watch_us),
 						     .wake_fd = w->wake };
 		struct vd_fault fault = { 0 };
 		int r = w->source->type->tend(w->source, &wish, &fault);
@@ -455,6 +522,7 @@ static void apply(struct vd_camera_worker *w, struct vd_camera_settings *setting
 /* What the thread does in one turn, taken out of the inbox at once. */
 struct turn {
 	bool is_stopping, is_free, has_request;
+	uint64_t watch_us;
 	struct vd_camera_settings *settings;
 	struct vd_camera_request request;
 	char done_name[256];
@@ -470,6 +538,7 @@ static void take_turn(struct vd_camera_worker *w, struct turn *turn)
 	(void)pthread_mutex_lock(&w->lock);
 	turn->is_stopping = inbox->is_stopping;
 	turn->is_free = inbox->is_free && inbox->in_flight < IN_FLIGHT;
+	turn->watch_us = inbox->in_flight < IN_FLIGHT ? inbox->watch_us : 0;
 	turn->settings = VD_TAKE(inbox->settings);
 	memcpy(turn->done_name, inbox->done_name, sizeof turn->done_name);
 	turn->done_round = inbox->done_round;
@@ -487,6 +556,8 @@ static void do_turn(struct vd_camera_worker *w, struct turn *turn)
 {
 	if (turn->done_name[0] && w->source && w->source->type->handed_over)
 		w->source->type->handed_over(w->source, turn->done_name, turn->done_round);
+	if (w->is_to_close)
+		close_source(w);
 	if (turn->settings)
 		apply(w, turn->settings);
 	if (w->source)
@@ -497,8 +568,10 @@ static void do_turn(struct vd_camera_worker *w, struct turn *turn)
 		return;
 	else if (turn->is_free && w->is_open)
 		serve_device(w);
+	else if (is_watch_due(w, turn->watch_us))
+		serve_watch(w);
 	else
-		idle(w);
+		idle(w, turn->watch_us);
 }
 
 static void *run(void *argument)
@@ -512,6 +585,7 @@ static void *run(void *argument)
 	} while (!turn.is_stopping);
 	close_source(w);
 	w->source = vd_camera_source_free(w->source);
+	vd_darkroom_fini(&w->room);
 	return NULL;
 }
 
@@ -599,6 +673,14 @@ void vd_camera_worker_run_free(struct vd_camera_worker *worker, bool is_free)
 {
 	(void)pthread_mutex_lock(&worker->lock);
 	worker->inbox.is_free = is_free;
+	(void)pthread_mutex_unlock(&worker->lock);
+	wake(worker);
+}
+
+void vd_camera_worker_watch(struct vd_camera_worker *worker, uint64_t period_us)
+{
+	(void)pthread_mutex_lock(&worker->lock);
+	worker->inbox.watch_us = period_us;
 	(void)pthread_mutex_unlock(&worker->lock);
 	wake(worker);
 }

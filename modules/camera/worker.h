@@ -35,7 +35,7 @@ const char *vd_camera_state_name(enum vd_camera_state state);
 
 struct vd_camera_request {
 	uint64_t seq;         /* of the capture */
-	const char *trigger;  /* "timer", "call", "message", "device"; static */
+	const char *trigger;  /* "timer", "call", "message", "device", "photo", "watch"; static */
 	uint64_t trigger_seq; /* number of the tick, call or frame */
 	uint64_t trigger_ms;  /* monotonic: no frame older than that will do; 0: any */
 	int64_t call;         /* to be answered; -1: none */
@@ -45,6 +45,7 @@ struct vd_camera_request {
 
 enum vd_camera_event_kind {
 	VD_CAMERA_CAPTURED,
+	VD_CAMERA_SEEN, /* a frame between captures; as captured, without digest */
 	VD_CAMERA_STATE,
 	VD_CAMERA_APPLIED,
 	VD_CAMERA_LOOKED
@@ -68,6 +69,7 @@ struct vd_camera_event {
 
 	/* looked: how the frame of the captured event before looks; outcome below 0: not decoded */
 	struct vd_camera_look look;
+	struct vd_camera_levels levels;
 
 	/* applied: code 0, or why the settings were not taken over */
 	struct vd_fault fault;
@@ -104,6 +106,13 @@ VD_MUST int vd_camera_worker_submit(struct vd_camera_worker *worker,
  * While two events are still with the receiver, frames are passed over.
  */
 void vd_camera_worker_run_free(struct vd_camera_worker *worker, bool is_free);
+
+/*
+ * VD_CAMERA_SEEN follows for a frame each period_us, while nothing is requested and no frame goes
+ * out by vd_camera_worker_run_free; only of a source that sends frames whether asked or not. A
+ * request interrupts it. 0: no more.
+ */
+void vd_camera_worker_watch(struct vd_camera_worker *worker, uint64_t period_us);
 
 /* VD_CAMERA_LOOKED follows the next frame. It is decoded after that frame is delivered. */
 void vd_camera_worker_look(struct vd_camera_worker *worker);

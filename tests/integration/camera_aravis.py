@@ -64,6 +64,19 @@ class AravisTest(CameraCase):
             self.assertEqual(times, sorted(set(times)))
             consumer.close()
 
+    def test_what_the_camera_is_and_can_do_is_asked_of_the_open_camera(self):
+        self.plug_in()
+        with self.camera(exposureUs=4000, healthIntervalMs=100) as camera:
+            self.assertNotIn("modes", camera.wait_state("ok")["actual"])
+            actual = camera.call("metadata")["body"]["actual"]
+            self.assertEqual(actual["device"], "Aravis-Fake-VD1")
+            self.assertIn("Mono8", actual["modes"]["pixelFormats"])
+            self.assertGreater(actual["modes"]["fpsMost"], 1)
+            self.assertEqual(actual["modes"]["sensorWidth"], 2048)
+            self.assertEqual(camera.call("capture")["status"], 200)
+            body = camera.wait("publish", lambda p: p["body"].get("picture"))["body"]
+            self.assertEqual((body["exposureUs"], body["opened"]), (4000, 1))
+
     def test_a_capture_takes_the_first_frame_that_began_after_its_trigger(self):
         self.plug_in()
         with self.camera(fps=20) as camera:

@@ -228,6 +228,26 @@ class CameraTest(CameraCase):
             self.assertEqual(camera.wait_state("failed")["state"], "failed")
             consumer.close()
 
+    def test_a_picture_is_cut_and_turned_where_it_may_be_recoded_and_damage_is_not_hidden(self):
+        files = self.make(2)
+        files[1].write_bytes(files[1].read_bytes()[:-60])
+        roi = {"x": 8, "y": 4, "width": 40, "height": 20}
+        with Camera(self.folder, source=self.source, trigger="call", roi=roi, rotate=90, recode=True) as camera:
+            camera.wait("ready")
+            consumer = camera.connect()
+            self.assertEqual(camera.call("capture")["status"], 200)
+            frame = consumer.take(1)[0]
+            self.assertEqual((frame["format"], frame["width"], frame["height"]), ("jpeg", 20, 40))
+            self.assertEqual(frame["sha256"], hashlib.sha256(frame["data"]).hexdigest())
+            failed = camera.call("capture")
+            self.assertEqual(failed["status"], 503)
+            self.assertIn("damaged", failed["body"]["text"])
+            refused = camera.set(2, source=self.source, rotate=90)
+            self.assertEqual((refused["type"], refused["pointer"]), ("refused", "/rotate"))
+            metadata = camera.call("metadata")["body"]
+            self.assertEqual((metadata["state"], metadata["actual"]["kind"]), ("failed", "folder"))
+            consumer.close()
+
     def test_a_call_is_answered_with_what_the_consumer_got(self):
         files = self.make(2)
         with Camera(self.folder, source=self.source, trigger="call") as camera:

@@ -9,14 +9,14 @@
 
 static const struct {
 	const char *name;
+	uint32_t id;
 	int32_t minimum, maximum, step;
 } controls[FAKE_CONTROLS] = {
-	{ "Exposure Time, Absolute", 1, 1000, 10 },
-	{ "Gain", 0, 255, 1 },
-	{ "White Balance, Automatic", 0, 1, 1 },
+	/* by their ids, as drivers enumerate */
+	{ "White Balance, Automatic", V4L2_CID_AUTO_WHITE_BALANCE, 0, 1, 1 },
+	{ "Gain", V4L2_CID_GAIN, 0, 255, 1 },
+	{ "Exposure Time, Absolute", V4L2_CID_EXPOSURE_ABSOLUTE, 1, 1000, 10 },
 };
-
-enum { FIRST_CONTROL = V4L2_CID_BASE };
 
 static int fake_open(void *context, const char *path)
 {
@@ -128,6 +128,25 @@ static int enumerate_format(struct fake_driver *d, struct v4l2_fmtdesc *format)
 	return 0;
 }
 
+static int enumerate_size(const struct fake_driver *d, struct v4l2_frmsizeenum *size)
+{
+	if (!d->endless_modes && size->index >= 2)
+		return -EINVAL;
+	size->type = V4L2_FRMSIZE_TYPE_DISCRETE;
+	size->discrete.width = d->width << (size->index & 1);
+	size->discrete.height = d->height << (size->index & 1);
+	return 0;
+}
+
+static int enumerate_rate(const struct fake_driver *d, struct v4l2_frmivalenum *rate)
+{
+	if (!d->endless_modes && rate->index >= 2)
+		return -EINVAL;
+	rate->type = V4L2_FRMIVAL_TYPE_DISCRETE;
+	rate->discrete = (struct v4l2_fract){ rate->index + 1, 30 };
+	return 0;
+}
+
 static int set_format(struct fake_driver *d, struct v4l2_format *format)
 {
 	if (d->given_format)
@@ -149,11 +168,13 @@ static int set_parm(struct v4l2_streamparm *parm)
 static int query_control(struct v4l2_query_ext_ctrl *control)
 {
 	uint32_t id = control->id & V4L2_CTRL_ID_MASK;
-	uint32_t index = id < FIRST_CONTROL ? 0 : id - FIRST_CONTROL + 1;
+	uint32_t index = 0;
 
+	while (index < FAKE_CONTROLS && controls[index].id <= id)
+		index++;
 	if (index >= FAKE_CONTROLS)
 		return -EINVAL;
-	control->id = FIRST_CONTROL + index;
+	control->id = controls[index].id;
 	control->type = V4L2_CTRL_TYPE_INTEGER;
 	(void)snprintf(control->name, sizeof control->name, "%s", controls[index].name);
 	control->minimum = controls[index].minimum;
@@ -164,8 +185,12 @@ static int query_control(struct v4l2_query_ext_ctrl *control)
 static int access_control(struct fake_driver *d, struct v4l2_ext_controls *all, bool is_write)
 {
 	struct v4l2_ext_control *control = all->controls;
-	uint32_t index = control->id - FIRST_CONTROL;
+	uint32_t index = 0;
 
+	while (index < FAKE_CONTROLS && controls[index].id != control->id)
+		index++;
+	if (index >= FAKE_CONTROLS || (!is_write && d->hides_controls))
+		return -EINVAL;
 	if (is_write && d->refuses_controls)
 		return -EACCES;
 	if (is_write)
@@ -212,6 +237,10 @@ static int fake_ioctl(void *context, int fd, unsigned long number, void *argumen
 		return query_capability(d, argument);
 	case VIDIOC_ENUM_FMT:
 		return enumerate_format(d, argument);
+	case VIDIOC_ENUM_FRAMESIZES:
+		return enumerate_size(d, argument);
+	case VIDIOC_ENUM_FRAMEINTERVALS:
+		return enumerate_rate(d, argument);
 	case VIDIOC_G_FMT:
 	case VIDIOC_S_FMT:
 		return set_format(d, argument);

@@ -43,7 +43,7 @@ struct fake_driver {
 	unsigned opens, mapped;
 	bool has_timestamps;
 	int32_t controls[FAKE_CONTROLS];
-	bool refuses_controls;
+	bool refuses_controls, hides_controls, endless_modes;
 };
 
 /* Exposure from 1 to 1000 (read back as a multiple of 10), gain from 0 to 255, a switch. */

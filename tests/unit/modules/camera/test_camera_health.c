@@ -49,6 +49,22 @@ static void frames_a_second_count_since_the_last_report(void **state)
 	}
 }
 
+static void exposure_and_gain_are_those_of_the_last_look_if_the_device_says_them(void **state)
+{
+	struct vd_camera_health health = { .state = VD_CAMERA_OK };
+	struct vd_camera_event event = { .kind = VD_CAMERA_LOOKED,
+					 .outcome = -EBADMSG,
+					 .levels = { .exposure_us = 8000.1234, .gain = -1 } };
+	VD_CLEANUP(vd_json_free) cJSON *before = vd_camera_health_report(&health, 1000);
+	VD_CLEANUP(vd_json_free) cJSON *after = NULL;
+
+	assert_true(cJSON_IsNull(vd_json_get(before, "exposureUs")));
+	vd_camera_health_look(&health, &event);
+	after = vd_camera_health_report(&health, 2000);
+	assert_true(fabs(vd_json_number(after, "exposureUs", 0) - 8000.123) < 1e-9);
+	assert_true(cJSON_IsNull(vd_json_get(after, "gain")));
+}
+
 static void failures_leave_the_last_frame_as_old_as_it_is(void **state)
 {
 	struct vd_camera_health health = { .state = VD_CAMERA_FAILED };
@@ -121,6 +137,7 @@ static void a_damaged_jpeg_is_seen(void **state)
 
 VD_TEST_MAIN(cmocka_unit_test(before_the_first_frame_there_is_no_age_and_no_picture),
 	     cmocka_unit_test(frames_a_second_count_since_the_last_report),
+	     cmocka_unit_test(exposure_and_gain_are_those_of_the_last_look_if_the_device_says_them),
 	     cmocka_unit_test(failures_leave_the_last_frame_as_old_as_it_is),
 	     cmocka_unit_test(a_picture_is_dark_bright_and_sharp_as_its_pixels_are),
 	     cmocka_unit_test(a_damaged_jpeg_is_seen))

@@ -345,6 +345,91 @@ static void controls_are_set_read_back_and_reported(void **state)
 	assert_null(vd_json_get(vd_json_get(report, "white_balance_automatic"), "text"));
 }
 
+static void exposure_and_gain_are_read_from_the_open_device(void **state)
+{
+	struct fixture *f = *state;
+	struct vd_camera_levels levels;
+
+	assert_int_equal(open_device(f, "\"controls\":{\"exposure_time_absolute\":120,\"gain\":7}"),
+			 0);
+	f->source->type->levels(f->source, &levels);
+	assert_int_equal((int)levels.exposure_us, 12000);
+	assert_int_equal((int)levels.gain, 7);
+	f->driver.hides_controls = true;
+	f->source->type->levels(f->source, &levels);
+	assert_true(levels.exposure_us < 0);
+	assert_true(levels.gain < 0);
+	assert_int_equal(f->driver.opens, 1);
+}
+
+static void what_the_device_can_do_is_described_and_bounded(void **state)
+{
+	struct fixture *f = *state;
+	VD_CLEANUP(vd_json_free) cJSON *few = NULL;
+	VD_CLEANUP(vd_json_free) cJSON *many = NULL;
+	VD_CLEANUP(vd_free) char *text = NULL;
+
+	assert_int_equal(open_device(f, ""), 0);
+	few = f->source->type->describe(f->source);
+	text = vd_json_text(vd_json_array(few, "modes"));
+	assert_string_equal(text, "[{\"pixelFormat\":\"MJPG\",\"sizes\":["
+				  "{\"width\":64,\"height\":48,\"fps\":[30,15]},"
+				  "{\"width\":128,\"height\":96,\"fps\":[30,15]}]}]");
+	f->driver.endless_modes = true;
+	assert_int_equal(open_device(f, ""), 0);
+	many = f->source->type->describe(f->source);
+	assert_int_equal(cJSON_GetArraySize(vd_json_get(vd_json_at(many, "/modes/0"), "sizes")),
+			 32);
+	assert_int_equal(cJSON_GetArraySize(vd_json_at(many, "/modes/0/sizes/31/fps")), 16);
+}
+
+static void fill_nv12(struct fixture *f, uint8_t luma, uint8_t chroma)
+{
+	f->driver.formats[0] = V4L2_PIX_FMT_NV12;
+	vd_buf_clear(&f->driver.picture);
+	for (int i = 0; i < 64 * 48 * 3 / 2; i++)
+		assert_int_equal(
+			vd_buf_append(&f->driver.picture, i < 64 * 48 ? &luma : &chroma, 1), 0);
+}
+
+static void nv12_becomes_jpeg_or_luminance(void **state)
+{
+	struct fixture *f = *state;
+	VD_CLEANUP(vd_image_fini) struct vd_image image = { 0 };
+
+	fill_nv12(f, 0x50, 0x80);
+	assert_int_equal(open_device(f, "\"settleFrames\":0,\"pixelFormat\":\"nv12\""), 0);
+	assert_int_equal(capture(f, 0), 0);
+	assert_int_equal(vd_jpeg_decode_rgb(f->frame.bytes.data, f->frame.bytes.len, NULL, &image,
+					    NULL, NULL),
+			 0);
+	assert_int_equal(image.height, 48);
+	assert_in_range(image.pixels[30], 0x4e, 0x52);
+	assert_int_equal(open_device(f, "\"settleFrames\":0,\"output\":\"grey\""), 0);
+	assert_int_equal(capture(f, 0), 0);
+	assert_int_equal(f->frame.bytes.len, 64 * 48);
+	f->driver.picture.len -= 1;
+	assert_int_equal(capture(f, 0), VD_SOURCE_FAILED);
+	assert_non_null(strstr(f->fault.text, "too short"));
+}
+
+static void a_raw_format_is_preferred_where_the_picture_is_to_be_turned(void **state)
+{
+	struct fixture *f = *state;
+
+	fill_nv12(f, 0x50, 0x80);
+	f->driver.formats[0] = V4L2_PIX_FMT_MJPEG;
+	f->driver.formats[1] = V4L2_PIX_FMT_NV12;
+	assert_int_equal(open_device(f, "\"settleFrames\":0,\"rotate\":90"), 0);
+	assert_int_equal(capture(f, 0), 0);
+	assert_int_equal(f->frame.width, 48);
+	assert_int_equal(f->frame.height, 64);
+	assert_true(f->frame.is_encoded_here);
+	f->driver.formats[1] = 0;
+	assert_int_equal(open_device(f, "\"rotate\":90"), VD_SOURCE_FAILED);
+	assert_non_null(strstr(f->fault.text, "no pixel format"));
+}
+
 static void strict_settings_keep_a_deviating_camera_from_capturing(void **state)
 {
 	struct fixture *f = *state;
@@ -458,6 +543,10 @@ VD_TEST_MAIN(FIXTURE(mjpeg_is_handed_over_bit_for_bit),
 	     FIXTURE(a_format_that_cannot_be_used_fails_the_opening),
 	     FIXTURE(a_pattern_that_matches_two_cameras_is_refused_as_ambiguous),
 	     FIXTURE(controls_are_set_read_back_and_reported),
+	     FIXTURE(exposure_and_gain_are_read_from_the_open_device),
+	     FIXTURE(what_the_device_can_do_is_described_and_bounded),
+	     FIXTURE(nv12_becomes_jpeg_or_luminance),
+	     FIXTURE(a_raw_format_is_preferred_where_the_picture_is_to_be_turned),
 	     FIXTURE(strict_settings_keep_a_deviating_camera_from_capturing),
 	     FIXTURE(without_time_stamps_the_arrival_counts),
 	     FIXTURE(a_free_running_camera_is_found_lost_and_found_again_by_itself),

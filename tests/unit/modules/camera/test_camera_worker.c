@@ -24,6 +24,7 @@ struct fixture {
 	sem_t events;
 	atomic_int open_outcome, capture_outcome, tend_outcome;
 	atomic_int opens, captures, made, handed;
+	atomic_bool is_close_held; /* closing waits for a device that does not answer */
 };
 
 static struct fixture *fixture_of(const struct vd_camera_source *source)
@@ -85,6 +86,8 @@ static cJSON *puppet_describe(const struct vd_camera_source *source)
 
 static void puppet_close(struct vd_camera_source *source)
 {
+	while (atomic_load(&fixture_of(source)->is_close_held))
+		(void)poll(NULL, 0, 1);
 }
 
 static struct vd_camera_source *puppet_free(struct vd_camera_source *source)
@@ -254,6 +257,22 @@ static void a_failed_capture_is_told_and_the_next_success_heals(void **state)
 	expect_captured(f, 2, 0);
 }
 
+static void a_loss_is_told_before_the_closing_that_may_take_long(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	atomic_store(&f->is_close_held, true);
+	atomic_store(&f->capture_outcome, VD_SOURCE_LOST);
+	assert_int_equal(submit(f, 1), 0);
+	expect_state(f, VD_CAMERA_LOST);
+	expect_captured(f, 1, VD_SOURCE_LOST);
+	assert_int_equal(atomic_load(&f->opens), 1);
+	atomic_store(&f->capture_outcome, 0);
+	atomic_store(&f->is_close_held, false);
+	expect_state(f, VD_CAMERA_OK);
+}
+
 static void what_is_lost_between_captures_is_opened_again(void **state)
 {
 	struct fixture *f = *state;
@@ -316,6 +335,70 @@ static void settings_that_the_source_does_not_see_leave_it_open(void **state)
 	assert_int_equal(atomic_load(&f->opens), 2);
 }
 
+static struct vd_camera_event *next_seen(struct fixture *f)
+{
+	struct vd_camera_event *event = next(f);
+
+	assert_int_equal(event->kind, VD_CAMERA_SEEN);
+	assert_string_equal(event->request.trigger, "watch");
+	assert_int_equal(event->request.seq, 0);
+	assert_true(event->frame.bytes.len > 0);
+	return event;
+}
+
+static void frames_between_captures_are_seen_as_often_as_asked(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t last_ms = 0;
+
+	start(f);
+	vd_camera_worker_watch(f->worker, 20000);
+	for (int i = 0; i < 4; i++) {
+		struct vd_camera_event *event = next_seen(f);
+
+		assert_true(last_ms == 0 || event->frame.t_mono_ms >= last_ms + 19);
+		last_ms = event->frame.t_mono_ms;
+		vd_camera_event_done(f->worker, event);
+	}
+	vd_camera_worker_watch(f->worker, 0);
+	(void)poll(NULL, 0, 50);
+	while (sem_trywait(&f->events) == 0) /* one may have been on its way */
+		vd_camera_event_done(f->worker, vd_camera_worker_take(f->worker));
+	assert_int_equal(submit(f, 1), 0);
+	expect_captured(f, 1, 0);
+}
+
+static void frames_to_see_stop_while_the_receiver_is_behind(void **state)
+{
+	struct fixture *f = *state;
+	struct vd_camera_event *first, *second;
+
+	start(f);
+	vd_camera_worker_watch(f->worker, 1000);
+	first = next_seen(f);
+	second = next_seen(f);
+	(void)poll(NULL, 0, 50);
+	assert_null(vd_camera_worker_take(f->worker));
+	vd_camera_event_done(f->worker, first);
+	vd_camera_event_done(f->worker, next_seen(f));
+	vd_camera_event_done(f->worker, second);
+}
+
+static void a_frame_that_could_not_be_seen_is_no_failed_capture(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	atomic_store(&f->capture_outcome, VD_SOURCE_FAILED);
+	vd_camera_worker_watch(f->worker, 1000);
+	(void)poll(NULL, 0, 50);
+	assert_true(atomic_load(&f->captures) > 0);
+	assert_null(vd_camera_worker_take(f->worker));
+	atomic_store(&f->open_outcome, VD_SOURCE_LOST);
+	atomic_store(&f->capture_outcome, VD_SOURCE_LOST);
+	expect_state(f, VD_CAMERA_LOST);
+}
+
 static void free_running_stops_while_the_receiver_is_behind(void **state)
 {
 	struct fixture *f = *state;
@@ -370,10 +453,14 @@ static void ending_saves_what_was_handed_over_last(void **state)
 VD_TEST_MAIN(FIXTURE(requests_are_served_in_order),
 	     FIXTURE(requests_before_the_first_settings_wait_and_are_bounded),
 	     FIXTURE(a_failed_capture_is_told_and_the_next_success_heals),
+	     FIXTURE(a_loss_is_told_before_the_closing_that_may_take_long),
 	     FIXTURE(what_is_lost_between_captures_is_opened_again),
 	     FIXTURE(what_was_never_there_is_waited_for),
 	     FIXTURE(an_exhausted_source_stays_so_until_new_settings),
 	     FIXTURE(settings_that_the_source_does_not_see_leave_it_open),
+	     FIXTURE(frames_between_captures_are_seen_as_often_as_asked),
+	     FIXTURE(frames_to_see_stop_while_the_receiver_is_behind),
+	     FIXTURE(a_frame_that_could_not_be_seen_is_no_failed_capture),
 	     FIXTURE(free_running_stops_while_the_receiver_is_behind),
 	     FIXTURE(the_source_learns_what_was_handed_over),
 	     FIXTURE(ending_saves_what_was_handed_over_last))
