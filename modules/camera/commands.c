@@ -88,6 +88,11 @@ int vd_commands_read(const struct vd_camera_settings *settings,
 	const cJSON *clip = vd_json_object(settings->parameters, "clip");
 	struct vd_commands_settings s = { 0 };
 
+	if (vd_json_get(ring, "fps") && settings->is_software_triggered) {
+		vd_fault_set(fault, 400, "/ring/fps",
+			     "contradicts deviceTrigger: no frame comes between captures");
+		return -EINVAL;
+	}
 	if (vd_json_get(ring, "fps") && settings->kind != VD_CAMERA_V4L2 &&
 	    settings->kind != VD_CAMERA_ARAVIS) {
 		vd_fault_set(fault, 400, "/ring/fps",
@@ -206,8 +211,7 @@ void vd_commands_message(struct vd_commands *c, const char *from, const cJSON *b
 		return;
 	vd_ring_expire(&c->ring, vd_clock_mono_ms());
 	if (vd_keep_want(c->keep, &demand, name, &fault) != 0)
-		vd_log(VD_WARN, "camera.not_kept", "from=%s text=\"%s\" refused=%llu", from,
-		       fault.text, (unsigned long long)vd_keep_refused(c->keep));
+		vd_log(VD_WARN, "camera.not_kept", "from=%s text=\"%s\"", from, fault.text);
 }
 
 static void answer_name(struct vd_commands *c, int64_t call, const char *name)
@@ -442,6 +446,7 @@ int vd_commands_new(struct vd_module *module, struct vd_camera_worker *worker,
 	r = make_parts(c);
 	if (r < 0)
 		return r;
+	c->shelf.keep = c->keep;
 	*ret_commands = VD_TAKE(c);
 	return 0;
 }

@@ -354,14 +354,17 @@ int vd_keep_want(struct vd_keep *keep, const struct vd_keep_demand *demand,
 	return 0;
 }
 
-bool vd_keep_is_gathering(const struct vd_keep *keep)
+cJSON *vd_keep_status(const struct vd_keep *keep)
 {
-	return keep->gathering != NULL;
-}
+	cJSON *status = cJSON_CreateObject();
 
-uint64_t vd_keep_refused(const struct vd_keep *keep)
-{
-	return keep->refused;
+	if (status && vd_json_add_number(status, "frames", (double)keep->ring->count) &&
+	    vd_json_add_number(status, "seconds", (double)vd_ring_span_ms(keep->ring) / 1000) &&
+	    vd_json_add_number(status, "bytes", (double)keep->ring->bytes) &&
+	    vd_json_add_number(status, "tooLarge", (double)keep->ring->too_large) &&
+	    vd_json_add_number(status, "refused", (double)keep->refused))
+		return status;
+	return vd_json_free(status);
 }
 
 int vd_keep_new(const struct vd_backroom *room, const struct vd_ring *ring,

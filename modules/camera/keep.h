@@ -26,6 +26,7 @@ struct vd_keep *vd_keep_free(struct vd_keep *keep);
 VD_MUST int vd_keep_want(struct vd_keep *keep, const struct vd_keep_demand *demand,
 			 char name[static VD_ARCHIVE_NAME], struct vd_fault *fault);
 
-bool vd_keep_is_gathering(const struct vd_keep *keep);
 void vd_keep_shot(struct vd_keep *keep, struct vd_shot *shot);
-uint64_t vd_keep_refused(const struct vd_keep *keep);
+
+/* What the ring holds, and how often nothing was kept: {"frames","seconds","bytes",…}; NULL: no memory. */
+cJSON *vd_keep_status(const struct vd_keep *keep);

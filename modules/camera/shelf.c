@@ -40,6 +40,16 @@ static void drop(struct vd_job *job)
 	free(e);
 }
 
+static void answer_list(struct errand *e)
+{
+	VD_CLEANUP(vd_json_free) cJSON *ring = vd_keep_status(e->shelf->keep);
+
+	if (ring && vd_json_add_take(e->body, "ring", &ring))
+		vd_reply(e->room->module, e->call, 200, e->body);
+	else
+		vd_reply(e->room->module, e->call, 500, NULL);
+}
+
 static void done(struct vd_job *job)
 {
 	struct errand *e = errand_of(job);
@@ -57,7 +67,7 @@ static void done(struct vd_job *job)
 	else if (e->count > 0)
 		vd_receipts_publish(e->shelf->receipts, e->room->module, e->call, &publication);
 	else
-		vd_reply(e->room->module, e->call, 200, e->body);
+		answer_list(e);
 	drop(job);
 }
 

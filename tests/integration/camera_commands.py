@@ -92,6 +92,13 @@ class Camera(camera_module.Camera):
         os.close(fd)
         return data
 
+    def connect(self, peer="station"):
+        consumer = camera_module.Consumer()
+        self.send({"type": "channel", "role": "producer", "port": "frame", "peer": peer},
+                  [consumer.peer.fileno()])
+        consumer.peer.close()
+        return consumer
+
     def ask(self, method, body):
         """Without waiting for the answer; its id."""
         self.calls += 1
@@ -309,6 +316,7 @@ class CommandsTest(unittest.TestCase):
             found = self.assert_intact(camera, name)
             listed = camera.call("kept")["body"]
             self.assertEqual([e["name"] for e in listed["entries"]], [name])
+            self.assertEqual((listed["ring"]["frames"], listed["ring"]["refused"]), (3, 0))
             fetched = camera.call("fetch", name=name, files=["0002.jpg", "index.json"])
             self.assertEqual(fetched["status"], 200)
             record = camera.published("kept", lambda b: b["kind"] == "fetch")
@@ -563,6 +571,19 @@ class CommandsTest(unittest.TestCase):
             self.assertEqual(camera.call("health")["body"]["failures"], 0)
 
     # --- consumers ---
+
+    def test_frames_that_one_of_two_consumers_loses_are_counted(self):
+        self.make(30)
+        with self.camera(fps=50, loop=False, waitForConsumer=False) as camera:
+            camera.wait("ready")
+            slow = camera.connect("slow")
+            quick = camera.connect("quick")
+            self.assertEqual({f["type"] for f in quick.take(20)}, {"frame"})
+            lost = [f for f in (slow.next() for _ in range(20)) if f["type"] == "captureFailed"]
+            self.assertTrue(lost)
+            self.assertGreaterEqual(camera.call("health")["body"]["drops"], len(lost))
+            for consumer in (slow, quick):
+                consumer.close()
 
     def test_a_slow_consumer_is_counted_while_all_else_goes_on(self):
         self.make(20)
