@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPEN_MOST = 32, DONE_MOST = 256, KEY_BYTES = 160 };
+enum { OPEN_MOST = 96, DONE_MOST = 256, KEY_BYTES = 160 };
 
 struct open {
 	char key[KEY_BYTES];
@@ -37,11 +37,24 @@ struct vd_assembly *vd_assembly_free(struct vd_assembly *assembly)
 	return NULL;
 }
 
+/* "": it answers no trigger of the station's. */
+static const char *answered_by(const struct vd_arrival *arrival)
+{
+	return vd_json_string(arrival->trigger, "id", "");
+}
+
+static void make_asked_key(const char *id, char key[static KEY_BYTES])
+{
+	(void)snprintf(key, KEY_BYTES, "?%.100s", id);
+}
+
 static void make_key(const struct vd_arrival *arrival, char key[static KEY_BYTES])
 {
 	const cJSON *seq = vd_json_get(arrival->trigger, "seq");
 
-	if (cJSON_IsNumber(seq))
+	if (answered_by(arrival)[0])
+		make_asked_key(answered_by(arrival), key);
+	else if (cJSON_IsNumber(seq))
 		(void)snprintf(key, KEY_BYTES, "%.100s#%.17g",
 			       vd_json_string(arrival->trigger, "source", ""), seq->valuedouble);
 	else
@@ -57,11 +70,16 @@ static bool is_done(const struct vd_assembly *assembly, const char *key)
 	return false;
 }
 
+static void note_done(struct vd_assembly *assembly, const char key[static KEY_BYTES])
+{
+	memcpy(assembly->done[assembly->next_done++ % DONE_MOST], key, KEY_BYTES);
+}
+
 static struct vd_item *leave(struct vd_assembly *assembly, int i)
 {
 	struct vd_item *item = assembly->open[i].item;
 
-	memcpy(assembly->done[assembly->next_done++ % DONE_MOST], assembly->open[i].key, KEY_BYTES);
+	note_done(assembly, assembly->open[i].key);
 	assembly->count--;
 	memmove(&assembly->open[i], &assembly->open[i + 1],
 		(size_t)(assembly->count - i) * sizeof *assembly->open);
@@ -117,20 +135,66 @@ static int put_alone(struct vd_recipe_set *set, struct vd_arrival *arrival, uint
 	return VD_ITEM_COMPLETE;
 }
 
+/* Takes *item. There must be room. */
+static int add_open(struct vd_assembly *assembly, struct vd_item **item, const char *key,
+		    uint64_t now_us)
+{
+	struct open *open = &assembly->open[assembly->count];
+
+	memcpy(open->key, key, KEY_BYTES);
+	open->deadline_us = now_us + (uint64_t)(*item)->set->deadline_ms * 1000;
+	open->item = VD_TAKE(*item);
+	return assembly->count++;
+}
+
+int vd_assembly_open(struct vd_assembly *assembly, struct vd_item **item,
+		     const struct vd_arrival *like, uint64_t now_us)
+{
+	char key[KEY_BYTES] = { 0 };
+
+	if (assembly->count == OPEN_MOST)
+		return -ENOBUFS;
+	if (like)
+		make_key(like, key);
+	else
+		make_asked_key((*item)->id, key);
+	(void)add_open(assembly, item, key, now_us);
+	return 0;
+}
+
 static int open_item(struct vd_assembly *assembly, struct vd_recipe_set *set,
 		     const struct vd_arrival *arrival, const char *key, uint64_t now_us)
 {
-	struct open *open = &assembly->open[assembly->count];
-	int r = start(arrival, set, now_us, &open->item);
+	struct vd_item *item = NULL;
+	int r = start(arrival, set, now_us, &item);
 
 	if (r < 0)
 		return r;
-	memcpy(open->key, key, KEY_BYTES);
-	open->deadline_us = now_us + (uint64_t)set->deadline_ms * 1000;
+	r = add_open(assembly, &item, key, now_us);
 	/* No room for one more: the oldest has waited long enough. */
-	if (++assembly->count == OPEN_MOST)
+	if (assembly->count == OPEN_MOST)
 		assembly->open[0].deadline_us = now_us;
-	return assembly->count - 1;
+	return r;
+}
+
+static int join(struct vd_assembly *assembly, int i, struct vd_arrival *arrival,
+		struct vd_item **ret_item)
+{
+	struct vd_item *item = assembly->open[i].item;
+	const int camera = vd_recipe_camera(item->recipe, arrival->camera);
+
+	if (camera < 0)
+		return VD_CAMERA_UNKNOWN;
+	if (item->is_asked && arrival->shot.state == VD_SHOT_TAKEN &&
+	    arrival->t_mono_ms < item->triggered_ms)
+		return VD_FRAME_OLD;
+	if (item->shots[camera].state != VD_SHOT_AWAITED)
+		return VD_ITEM_LATE;
+	take_shot(item, camera, arrival);
+	if (!vd_item_is_complete(item))
+		return VD_ITEM_OPEN;
+	*ret_item = leave(assembly, i);
+	return VD_ITEM_COMPLETE;
 }
 
 static int put(struct vd_assembly *assembly, struct vd_recipe_set *set, struct vd_arrival *arrival,
@@ -138,30 +202,48 @@ static int put(struct vd_assembly *assembly, struct vd_recipe_set *set, struct v
 {
 	const struct vd_recipe *recipe = &set->recipes[set->active];
 	char key[KEY_BYTES] = { 0 };
-	int i, camera;
+	int i;
 
 	make_key(arrival, key);
 	i = find_open(assembly, key);
-	if (i < 0 && vd_recipe_camera(recipe, arrival->camera) < 0)
+	if (i >= 0)
+		return join(assembly, i, arrival, ret_item);
+	if (answered_by(arrival)[0])
+		return VD_ITEM_LATE;
+	if (vd_recipe_camera(recipe, arrival->camera) < 0)
 		return VD_CAMERA_UNKNOWN;
-	if (i < 0 && recipe->camera_count == 1)
+	if (recipe->camera_count == 1)
 		return put_alone(set, arrival, now_us, ret_item);
-	if (i < 0 && (is_done(assembly, key) || assembly->count == OPEN_MOST))
+	if (is_done(assembly, key) || assembly->count == OPEN_MOST)
 		return VD_ITEM_LATE;
-	if (i < 0)
-		i = open_item(assembly, set, arrival, key, now_us);
-	if (i < 0)
-		return i;
-	camera = vd_recipe_camera(assembly->open[i].item->recipe, arrival->camera);
-	if (camera < 0)
-		return VD_CAMERA_UNKNOWN;
-	if (assembly->open[i].item->shots[camera].state != VD_SHOT_AWAITED)
-		return VD_ITEM_LATE;
-	take_shot(assembly->open[i].item, camera, arrival);
-	if (!vd_item_is_complete(assembly->open[i].item))
-		return VD_ITEM_OPEN;
-	*ret_item = leave(assembly, i);
-	return VD_ITEM_COMPLETE;
+	i = open_item(assembly, set, arrival, key, now_us);
+	return i < 0 ? i : join(assembly, i, arrival, ret_item);
+}
+
+bool vd_assembly_begins(const struct vd_assembly *assembly, const struct vd_recipe_set *set,
+			const struct vd_arrival *arrival)
+{
+	const struct vd_recipe *recipe = &set->recipes[set->active];
+	char key[KEY_BYTES] = { 0 };
+
+	make_key(arrival, key);
+	return find_open(assembly, key) < 0 && !answered_by(arrival)[0] &&
+	       vd_recipe_camera(recipe, arrival->camera) >= 0 &&
+	       (recipe->camera_count == 1 ||
+		(!is_done(assembly, key) && assembly->count < OPEN_MOST));
+}
+
+void vd_assembly_pass_over(struct vd_assembly *assembly, const struct vd_arrival *arrival)
+{
+	char key[KEY_BYTES] = { 0 };
+
+	make_key(arrival, key);
+	note_done(assembly, key);
+}
+
+size_t vd_assembly_count(const struct vd_assembly *assembly)
+{
+	return (size_t)assembly->count;
 }
 
 int vd_assembly_put(struct vd_assembly *assembly, struct vd_recipe_set *set,

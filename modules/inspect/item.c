@@ -1,9 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "modules/inspect/item.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/log.h"
+
+static const char *const state_names[] = {
+	[VD_ITEM_AWAITED] = "awaited", [VD_ITEM_QUEUED] = "queued", [VD_ITEM_JUDGED] = "judged",
+	[VD_ITEM_STORED] = "stored",   [VD_ITEM_LOST] = "lost",
+};
+
+#define TO(state) (1U << (state))
+static const unsigned transitions[] = {
+	[VD_ITEM_AWAITED] = TO(VD_ITEM_QUEUED) | TO(VD_ITEM_JUDGED),
+	[VD_ITEM_QUEUED] = TO(VD_ITEM_JUDGED),
+	[VD_ITEM_JUDGED] = TO(VD_ITEM_STORED) | TO(VD_ITEM_LOST),
+	[VD_ITEM_STORED] = 0,
+	[VD_ITEM_LOST] = 0,
+};
+
+const char *vd_item_state_name(enum vd_item_state state)
+{
+	return state_names[state];
+}
+
+void vd_item_enter(struct vd_item *item, enum vd_item_state state)
+{
+	assert(transitions[item->state] & TO(state));
+	vd_log(VD_DEBUG, "item.state", "itemId=%s from=%s to=%s", item->id,
+	       state_names[item->state], state_names[state]);
+	item->state = state;
+}
 
 int vd_item_new(struct vd_recipe_set *set, uint64_t now_us, struct vd_item **ret_item)
 {

@@ -30,13 +30,34 @@ struct vd_shot {
 	bool is_stale;                  /* not newer than the camera's last one */
 };
 
+/*
+ *              last frame, or deadline        verdict        durable
+ *    awaited ────────────────────────▶ queued ───────▶ judged ───────▶ stored
+ *       │                                                ▲  │ given up
+ *       └──────────── refused without a look ────────────┘  └───────▶ lost
+ */
+enum vd_item_state {
+	VD_ITEM_AWAITED, /* frames are on their way */
+	VD_ITEM_QUEUED,  /* nothing more can join it; it is inspected in its turn */
+	VD_ITEM_JUDGED,  /* its verdict is with the publisher */
+	VD_ITEM_STORED,
+	VD_ITEM_LOST, /* the agent never took its verdict */
+};
+
+const char *vd_item_state_name(enum vd_item_state state);
+
 struct vd_item {
 	char id[VD_UUID_TEXT];
+	enum vd_item_state state; /* by vd_item_enter alone */
+	bool is_asked;            /* the station triggered its cameras: only their answers join */
+	uint64_t triggered_ms;    /* asked: monotonic; no older frame joins */
+	char supersedes[VD_UUID_TEXT];  /* the item that it looks at again; "": none */
 	char serial[VD_SERIAL_BYTES];   /* "": none */
 	cJSON *trigger;                 /* NULL: none came along */
 	struct vd_recipe_set *set;      /* a reference */
 	const struct vd_recipe *recipe; /* of set */
-	uint64_t started_us;            /* when its first frame came in */
+	uint64_t started_us;            /* when it was triggered, or its first frame came in */
+	uint64_t queued_us, begun_us;   /* when it was complete; when its inspection began */
 	struct vd_shot shots[VD_CAMERAS_MOST];
 };
 
@@ -44,6 +65,9 @@ struct vd_item {
 VD_MUST int vd_item_new(struct vd_recipe_set *set, uint64_t now_us, struct vd_item **ret_item);
 struct vd_item *vd_item_free(struct vd_item *item);
 VD_DEFINE_CLEANUP(struct vd_item, vd_item_free)
+
+/* Asserts that the table above has the step, and logs it. */
+void vd_item_enter(struct vd_item *item, enum vd_item_state state);
 
 bool vd_item_is_complete(const struct vd_item *item); /* no camera is awaited any more */
 

@@ -382,6 +382,13 @@ size_t vd_ledger_count(const struct vd_ledger *ledger)
 	return (size_t)cJSON_GetArraySize(ledger->open);
 }
 
+const cJSON *vd_ledger_find(const struct vd_ledger *ledger, const char *id)
+{
+	const int i = find(ledger->open, id);
+
+	return i < 0 ? NULL : cJSON_GetArrayItem(ledger->open, i);
+}
+
 void vd_ledger_counts(struct vd_ledger *ledger, struct vd_ledger_counts *ret_counts)
 {
 	(void)pthread_mutex_lock(&ledger->lock);

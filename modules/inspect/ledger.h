@@ -70,3 +70,6 @@ void vd_ledger_counts(struct vd_ledger *ledger, struct vd_ledger_counts *ret_cou
 
 /* Pure: the open items in the text of a file, as vd_ledger_open_items. Any bytes. -ENOMEM. */
 VD_MUST int vd_ledger_parse(const char *text, size_t len, cJSON **ret_open, uint64_t *ret_damaged);
+
+/* What was accepted under id, while it is open; NULL: it is not. Until the next call. */
+const cJSON *vd_ledger_find(const struct vd_ledger *ledger, const char *id);

@@ -31,6 +31,15 @@ static int on_parameters(struct vd_module *module, const cJSON *parameters, void
 	return vd_station_configure(program->station, parameters, fault);
 }
 
+static void on_message(struct vd_module *module, const char *input, const char *from,
+		       const cJSON *body, void *argument)
+{
+	struct program *program = argument;
+
+	if (program->station)
+		vd_station_message(program->station, input, from, body);
+}
+
 static void on_call(struct vd_module *module, int64_t id, const char *method, const cJSON *body,
 		    void *argument)
 {
@@ -94,6 +103,7 @@ int main(int argc, char **argv)
 		.schema = vd_schema_json,
 		.on_start = on_start,
 		.on_parameters = on_parameters,
+		.on_message = on_message,
 		.on_call = on_call,
 		.on_stop = on_stop,
 		.on_end = on_end,

@@ -18,7 +18,8 @@ struct parcel {
 	struct vd_publisher *publisher;
 	struct vd_done done; /* of a verdict; else only outcome.body */
 	char output[OUTPUT_BYTES], record_class[OUTPUT_BYTES];
-	size_t kept_bytes; /* of images */
+	char item_id[VD_UUID_TEXT]; /* of a verdict, and what the agent tells it by; else "" */
+	size_t kept_bytes;          /* of images */
 	int offers;
 	uint64_t due_ms; /* refused: when it is offered again */
 };
@@ -95,7 +96,7 @@ int vd_publisher_new(struct vd_module *module, const struct vd_publisher_handler
 
 static const char *item_of(const struct parcel *parcel)
 {
-	return parcel->done.item ? parcel->done.item->id : "";
+	return parcel->item_id;
 }
 
 struct vd_publisher *vd_publisher_free(struct vd_publisher *publisher)
@@ -147,6 +148,8 @@ static void give_up(struct parcel *parcel, const char *text)
 
 	vd_log(VD_ERROR, "verdict.lost", "itemId=%s output=%s offers=%d text=\"%s\"",
 	       item_of(parcel), parcel->output, parcel->offers, text);
+	if (parcel->done.item)
+		vd_item_enter(parcel->done.item, VD_ITEM_LOST);
 	publisher->handlers.on_lost(item_of(parcel), text, publisher->argument);
 	free_parcel(parcel);
 }
@@ -176,6 +179,7 @@ static void on_stored(struct vd_module *module, uint64_t id, int64_t seq, const 
 {
 	struct parcel *parcel = argument, **at;
 	struct vd_publisher *publisher = parcel->publisher;
+	VD_CLEANUP(vd_item_free) struct vd_item *item = NULL;
 	char item_id[VD_UUID_TEXT];
 
 	for (at = &publisher->offered; *at != parcel; at = &(*at)->next)
@@ -186,11 +190,15 @@ static void on_stored(struct vd_module *module, uint64_t id, int64_t seq, const 
 		vd_log(VD_WARN, "verdict.refused", "id=%llu itemId=%s offers=%d text=\"%s\"",
 		       (unsigned long long)id, item_of(parcel), parcel->offers, text);
 	(void)snprintf(item_id, sizeof item_id, "%s", item_of(parcel));
-	if (text)
+	if (text) {
 		keep_refused(publisher, parcel, text);
-	else
+	} else {
+		item = VD_TAKE(parcel->done.item);
 		free_parcel(parcel);
-	publisher->handlers.on_answer(item_id, seq, text, publisher->argument);
+	}
+	if (item)
+		vd_item_enter(item, VD_ITEM_STORED);
+	publisher->handlers.on_answer(item_id, &item, seq, text, publisher->argument);
 }
 
 /* ---- attachments ---- */
@@ -278,6 +286,7 @@ static int publish(struct vd_publisher *publisher, struct parcel *parcel)
 		.attachments = evidence.list,
 		.on_stored = on_stored,
 		.argument = parcel,
+		.key = parcel->item_id[0] ? parcel->item_id : NULL,
 	};
 	int r;
 
@@ -374,7 +383,7 @@ void vd_publisher_hurry(struct vd_publisher *publisher)
 }
 
 static int put(struct vd_publisher *publisher, const char *output, const char *record_class,
-	       struct vd_done *done)
+	       const char *item_id, struct vd_done *done)
 {
 	struct parcel *parcel = calloc(1, sizeof *parcel);
 
@@ -384,10 +393,11 @@ static int put(struct vd_publisher *publisher, const char *output, const char *r
 		return -ENOMEM;
 	}
 	parcel->publisher = publisher;
-	parcel->done = *done;
-	*done = (struct vd_done){ 0 };
+	(void)snprintf(parcel->item_id, sizeof parcel->item_id, "%s", item_id);
 	(void)snprintf(parcel->output, sizeof parcel->output, "%s", output);
 	(void)snprintf(parcel->record_class, sizeof parcel->record_class, "%s", record_class);
+	parcel->done = *done;
+	*done = (struct vd_done){ 0 };
 	push(&publisher->waiting, parcel);
 	if (!vd_timer_is_armed(publisher->retry))
 		try_all(publisher);
@@ -396,7 +406,14 @@ static int put(struct vd_publisher *publisher, const char *output, const char *r
 
 int vd_publisher_put(struct vd_publisher *publisher, struct vd_done *done)
 {
-	return put(publisher, "verdict", "verdict", done);
+	return put(publisher, "verdict", "verdict", done->item->id, done);
+}
+
+int vd_publisher_put_verdict(struct vd_publisher *publisher, const char *item_id, cJSON **body)
+{
+	struct vd_done done = { .outcome.body = VD_TAKE(*body) };
+
+	return put(publisher, "verdict", "verdict", item_id, &done);
 }
 
 int vd_publisher_put_record(struct vd_publisher *publisher, const char *output,
@@ -404,5 +421,5 @@ int vd_publisher_put_record(struct vd_publisher *publisher, const char *output,
 {
 	struct vd_done done = { .outcome.body = VD_TAKE(*body) };
 
-	return put(publisher, output, record_class, &done);
+	return put(publisher, output, record_class, "", &done);
 }

@@ -18,8 +18,12 @@ enum { VD_REFUSED_MOST = 256, VD_OFFERS_MOST = 40, VD_KEPT_BYTES = 64 << 20 };
 struct vd_publisher;
 
 struct vd_publisher_handlers {
-	/* text NULL: durable, under seq; else the agent refused it, and why. item_id "": no verdict. */
-	void (*on_answer)(const char *item_id, int64_t seq, const char *text, void *argument);
+	/*
+	 * text NULL: durable, under seq; else the agent refused it, and why. item_id "": no verdict.
+	 * item: for the handler to take, NULL if there was none, or it is offered again.
+	 */
+	void (*on_answer)(const char *item_id, struct vd_item **item, int64_t seq, const char *text,
+			  void *argument);
 	void (*on_lost)(const char *item_id, const char *text, void *argument);
 };
 
@@ -37,6 +41,13 @@ VD_MUST int vd_publisher_put(struct vd_publisher *publisher, struct vd_done *don
 /* The same for a record without images. Takes *body. */
 VD_MUST int vd_publisher_put_record(struct vd_publisher *publisher, const char *output,
 				    const char *record_class, cJSON **body);
+
+/*
+ * The verdict of an item that is no more: under its id, so that it is stored once whatever went
+ * before. Takes *body.
+ */
+VD_MUST int vd_publisher_put_verdict(struct vd_publisher *publisher, const char *item_id,
+				     cJSON **body);
 
 /* Offers what was refused once more, now, and gives up what is refused again: before the end. */
 void vd_publisher_hurry(struct vd_publisher *publisher);

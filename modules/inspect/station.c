@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/station.h"
+#include "modules/inspect/station_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,76 +8,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "modules/inspect/assembly.h"
 #include "modules/inspect/notice.h"
-#include "modules/inspect/publisher.h"
-#include "modules/inspect/recent.h"
-#include "modules/inspect/tally.h"
-#include "modules/inspect/worker.h"
 
-enum { VERSION_UNKNOWN = -1 };
-enum { REFUSALS_TOLD = 3, GATHER_MOST = 100000, GATHER_SECONDS = 31 * 86400 };
-enum { PEERS_MOST = 32, REPORT_MS = 1000, FOLDER_BYTES = 4096 };
+enum { VERSION_UNKNOWN = -1, REFUSALS_TOLD = 3 };
 
-/* What came last from a camera, to know a stale frame by. */
-struct peer {
-	char name[VD_NAME_BYTES];
-	bool has_frame;
-	uint64_t seq, t_mono_ms;
-};
-
-struct vd_station {
-	struct vd_module *module;
-	struct vd_recipe_set *set;
-	struct vd_assembly *assembly;
-	struct vd_worker *worker;
-	struct vd_publisher *publisher;
-	struct vd_frame_in *frames;
-	struct vd_source *deadline, *report;
-	struct peer peers[PEERS_MOST];
-	int peer_count;
-	struct vd_tally tally;
-	struct vd_recent recent;
-	bool is_refused; /* the alarm that verdicts are refused is raised */
-	cJSON *state;    /* the last that the inspector told */
-	bool is_changed, is_stopping;
-};
-
-static void arm(struct vd_source *timer, uint64_t delay_ms)
+void vd_station_arm(struct vd_source *timer, uint64_t delay_ms)
 {
 	const int r = vd_timer_arm(timer, delay_ms);
 
 	if (r < 0)
 		vd_log(VD_ERROR, "timer.notArmed", "text=\"%s\"", strerror(-r));
-}
-
-/* ---- reports ---- */
-
-static void send_report(void *argument)
-{
-	struct vd_station *station = argument;
-	VD_CLEANUP(vd_json_free)
-	cJSON *body = station->state ? cJSON_Duplicate(station->state, true) : cJSON_CreateObject();
-
-	if (body && vd_tally_add(&station->tally, body) &&
-	    vd_json_add_number(body, "queue", (double)vd_worker_waiting(station->worker)) &&
-	    vd_json_add_number(body, "unstored",
-			       (double)(vd_publisher_unstored(station->publisher) +
-					vd_publisher_waiting(station->publisher))) &&
-	    vd_json_add_number(body, "refusedWaiting",
-			       (double)vd_publisher_refused(station->publisher)) &&
-	    vd_module_report(station->module, body) == 0) {
-		station->is_changed = false;
-		return;
-	}
-	arm(station->report, REPORT_MS);
-}
-
-static void changed(struct vd_station *station)
-{
-	station->is_changed = true;
-	if (!vd_timer_is_armed(station->report))
-		arm(station->report, REPORT_MS);
 }
 
 /* ---- verdicts out ---- */
@@ -96,15 +36,14 @@ static void leave_if_done(struct vd_station *station)
 		vd_module_exit(station->module, 0);
 }
 
-static const char *name_of(const struct vd_station *station)
+const char *vd_station_name(const struct vd_station *station)
 {
 	return station->set->station[0] ? station->set->station
 					: vd_module_instance(station->module);
 }
 
-/* Takes *body. */
-static void say(struct vd_station *station, const char *output, const char *record_class,
-		cJSON **body)
+void vd_station_say(struct vd_station *station, const char *output, const char *record_class,
+		    cJSON **body)
 {
 	const int r =
 		*body ? vd_publisher_put_record(station->publisher, output, record_class, body)
@@ -114,14 +53,14 @@ static void say(struct vd_station *station, const char *output, const char *reco
 		vd_log(VD_ERROR, "notice.lost", "output=%s text=\"%s\"", output, strerror(-r));
 }
 
-static void raise_alarm(struct vd_station *station, const char *kind, bool is_raised,
-			const char *text)
+void vd_station_alarm(struct vd_station *station, const char *kind, bool is_raised,
+		      const char *text)
 {
 	cJSON *body = vd_alarm_body(kind, is_raised, NULL, text);
 
-	if (body && !vd_json_add_string(body, "station", name_of(station)))
+	if (body && !vd_json_add_string(body, "station", vd_station_name(station)))
 		body = vd_json_free(body);
-	say(station, "alarm", "alarm", &body);
+	vd_station_say(station, "alarm", "alarm", &body);
 }
 
 static void say_all(struct vd_station *station, cJSON *notices)
@@ -132,29 +71,22 @@ static void say_all(struct vd_station *station, cJSON *notices)
 	{
 		cJSON *body = cJSON_DetachItemFromObjectCaseSensitive(notice, "body");
 
-		say(station, vd_json_string(notice, "output", ""),
-		    vd_json_string(notice, "class", ""), &body);
+		vd_station_say(station, vd_json_string(notice, "output", ""),
+			       vd_json_string(notice, "class", ""), &body);
 	}
 }
 
 static void publish(struct vd_station *station, struct vd_done *done)
 {
+	vd_item_enter(done->item, VD_ITEM_JUDGED);
+	if (done->item->supersedes[0] && done->outcome.body)
+		(void)vd_json_add_string(done->outcome.body, "supersedes", done->item->supersedes);
 	vd_tally_verdict(&station->tally, done->outcome.verdict);
 	vd_recent_put(&station->recent, done->item, done->outcome.verdict);
 	if (vd_publisher_put(station->publisher, done) < 0)
 		vd_log(VD_ERROR, "verdict.lost", "text=\"out of memory\"");
 	vd_module_work(station->module, 1);
-	changed(station);
-}
-
-static void answer(struct vd_station *station, int64_t id, int status, const char *key,
-		   const char *text)
-{
-	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
-
-	if (!body || !vd_json_add_string(body, key, text) ||
-	    vd_module_answer(station->module, id, status, body) != 0)
-		vd_log(VD_WARN, "call.unanswered", "id=%lld", (long long)id);
+	vd_station_changed(station);
 }
 
 static void answer_order(struct vd_station *station, const struct vd_done *done)
@@ -162,10 +94,10 @@ static void answer_order(struct vd_station *station, const struct vd_done *done)
 	const struct vd_recipe *recipe = &station->set->recipes[station->set->active];
 
 	if (done->status < 0)
-		answer(station, done->call, done->status == -ENOMEM ? 500 : 409, "text",
-		       done->text[0] ? done->text : strerror(-done->status));
+		vd_station_answer(station, done->call, done->status == -ENOMEM ? 500 : 409, "text",
+				  done->text[0] ? done->text : strerror(-done->status));
 	else
-		answer(station, done->call, 200, "recipe", recipe->name);
+		vd_station_answer(station, done->call, 200, "recipe", recipe->name);
 }
 
 static void take_results(void *argument)
@@ -178,7 +110,7 @@ static void take_results(void *argument)
 		if (done.outcome.state) {
 			(void)vd_json_free(station->state);
 			station->state = VD_TAKE(done.outcome.state);
-			changed(station);
+			vd_station_changed(station);
 		}
 		if (done.call >= 0)
 			answer_order(station, &done);
@@ -211,14 +143,15 @@ static void watch_refusals(struct vd_station *station, const char *text)
 
 	if (!station->is_refused && text && waiting >= REFUSALS_TOLD) {
 		station->is_refused = true;
-		raise_alarm(station, "verdictsRefused", true, text);
+		vd_station_alarm(station, "verdictsRefused", true, text);
 	} else if (station->is_refused && waiting == 0 && !text) {
 		station->is_refused = false;
-		raise_alarm(station, "verdictsRefused", false, "all are stored");
+		vd_station_alarm(station, "verdictsRefused", false, "all are stored");
 	}
 }
 
-static void on_answer(const char *item_id, int64_t seq, const char *text, void *argument)
+static void on_answer(const char *item_id, struct vd_item **item, int64_t seq, const char *text,
+		      void *argument)
 {
 	struct vd_station *station = argument;
 
@@ -226,10 +159,12 @@ static void on_answer(const char *item_id, int64_t seq, const char *text, void *
 		station->tally.refused++;
 	else
 		station->tally.stored++;
-	if (!text && item_id[0])
+	if (!text && item_id[0]) {
 		vd_recent_stored(&station->recent, item_id, seq);
+		vd_station_settled(station, item_id);
+	}
 	watch_refusals(station, text);
-	changed(station);
+	vd_station_changed(station);
 	leave_if_done(station);
 }
 
@@ -239,16 +174,16 @@ static void on_lost(const char *item_id, const char *text, void *argument)
 	char prose[192];
 
 	station->tally.lost++;
-	changed(station);
+	vd_station_changed(station);
 	if (!item_id[0] || station->is_stopping)
 		return;
 	(void)snprintf(prose, sizeof prose, "item %s: given up, %.100s", item_id, text);
-	raise_alarm(station, "verdictLost", true, prose);
+	vd_station_alarm(station, "verdictLost", true, prose);
 }
 
 /* ---- items in ---- */
 
-static void refuse(struct vd_station *station, struct vd_item **item, const char *reason)
+void vd_station_refuse(struct vd_station *station, struct vd_item **item, const char *reason)
 {
 	struct vd_done done = { 0 };
 
@@ -257,25 +192,51 @@ static void refuse(struct vd_station *station, struct vd_item **item, const char
 	publish(station, &done);
 }
 
-/* Verdicts that the agent has not taken hold memory like items that wait. */
-static void submit(struct vd_station *station, struct vd_item *item)
+size_t vd_station_in_hand(const struct vd_station *station)
 {
-	const size_t waiting =
-		vd_worker_waiting(station->worker) + vd_publisher_waiting(station->publisher);
+	const size_t waiting = vd_worker_waiting(station->worker);
+	const bool is_busy = waiting == 0 && !vd_worker_is_idle(station->worker);
 
-	if (waiting >= (size_t)item->set->queue_max) {
+	return vd_assembly_count(station->assembly) + waiting + is_busy +
+	       vd_publisher_waiting(station->publisher);
+}
+
+/*
+ * Verdicts that the agent has not taken hold memory like items that wait. Room for an item that
+ * was asked for was found before its cameras were asked.
+ */
+static bool has_no_room(const struct vd_station *station, const struct vd_item *item)
+{
+	return !item->is_asked &&
+	       vd_worker_waiting(station->worker) + vd_publisher_waiting(station->publisher) >=
+		       (size_t)item->set->queue_max;
+}
+
+void vd_station_submit(struct vd_station *station, struct vd_item **item)
+{
+	if (has_no_room(station, *item)) {
 		station->tally.queue_full++;
-		refuse(station, &item, "queue_full: more items than queueMax wait");
+		vd_station_refuse(station, item, "queue_full: more items than queueMax wait");
 		return;
 	}
-	if (vd_worker_submit(station->worker, &item) < 0) {
-		refuse(station, &item, "internal: out of memory");
+	vd_item_enter(*item, VD_ITEM_QUEUED);
+	(*item)->queued_us = vd_clock_mono_us();
+	if (vd_worker_submit(station->worker, item) < 0) {
+		vd_station_refuse(station, item, "internal: out of memory");
 		return;
 	}
 	vd_module_due(station->module, true);
 }
 
-static void arm_deadline(struct vd_station *station)
+/* Only once a set is in force, after the callback that brought it, is its version known. */
+struct vd_recipe_set *vd_station_set(struct vd_station *station)
+{
+	if (station->set->version == VERSION_UNKNOWN)
+		station->set->version = vd_module_version(station->module);
+	return station->set;
+}
+
+void vd_station_arm_deadline(struct vd_station *station)
 {
 	const uint64_t deadline = vd_assembly_deadline_us(station->assembly);
 	const uint64_t now = vd_clock_mono_us();
@@ -283,7 +244,7 @@ static void arm_deadline(struct vd_station *station)
 	if (deadline == UINT64_MAX)
 		vd_timer_disarm(station->deadline);
 	else
-		arm(station->deadline, deadline > now ? (deadline - now) / 1000 + 1 : 0);
+		vd_station_arm(station->deadline, deadline > now ? (deadline - now) / 1000 + 1 : 0);
 }
 
 static void expire(void *argument)
@@ -292,34 +253,40 @@ static void expire(void *argument)
 	struct vd_item *item;
 
 	while ((item = vd_assembly_expired(station->assembly, vd_clock_mono_us())))
-		submit(station, item);
-	arm_deadline(station);
+		vd_station_submit(station, &item);
+	vd_station_arm_deadline(station);
 }
 
 static void put(struct vd_station *station, struct vd_arrival *arrival)
 {
+	struct vd_recipe_set *set = vd_station_set(station);
 	struct vd_item *item = NULL;
 	int r;
 
-	/* Only once a set is in force, after the callback that brought it, is its version known. */
-	if (station->set->version == VERSION_UNKNOWN)
-		station->set->version = vd_module_version(station->module);
-	r = vd_assembly_put(station->assembly, station->set, arrival, vd_clock_mono_us(), &item);
-
+	if (vd_assembly_begins(station->assembly, set, arrival) &&
+	    !vd_station_admits(station, arrival)) {
+		vd_buf_fini(&arrival->shot.bytes);
+		return;
+	}
+	r = vd_assembly_put(station->assembly, set, arrival, vd_clock_mono_us(), &item);
 	switch (r) {
 	case VD_ITEM_OPEN:
 		break;
 	case VD_ITEM_COMPLETE:
-		submit(station, item);
+		vd_station_submit(station, &item);
 		break;
 	case VD_ITEM_LATE:
 		station->tally.late_frames++;
-		changed(station);
+		vd_station_changed(station);
+		break;
+	case VD_FRAME_OLD:
+		station->tally.old_frames++;
+		vd_station_changed(station);
 		break;
 	case VD_CAMERA_UNKNOWN:
 		if (station->tally.unexpected_frames++ == 0)
 			vd_log(VD_WARN, "frame.unexpected", "camera=%s", arrival->camera);
-		changed(station);
+		vd_station_changed(station);
 		break;
 	default:
 		vd_log(VD_ERROR, "frame.lost", "camera=%s text=\"%s\"", arrival->camera,
@@ -329,15 +296,15 @@ static void put(struct vd_station *station, struct vd_arrival *arrival)
 	expire(station);
 }
 
-static struct peer *peer_of(struct vd_station *station, const char *name)
+static struct vd_station_peer *peer_of(struct vd_station *station, const char *name)
 {
-	struct peer *peer;
+	struct vd_station_peer *peer;
 
 	for (int i = 0; i < station->peer_count; i++) {
 		if (strcmp(station->peers[i].name, name) == 0)
 			return &station->peers[i];
 	}
-	if (station->peer_count == PEERS_MOST)
+	if (station->peer_count == VD_STATION_PEERS)
 		return NULL;
 	peer = &station->peers[station->peer_count++];
 	(void)snprintf(peer->name, sizeof peer->name, "%s", name);
@@ -346,14 +313,16 @@ static struct peer *peer_of(struct vd_station *station, const char *name)
 
 static bool is_stale(struct vd_station *station, const char *name, uint64_t seq, uint64_t t_mono_ms)
 {
-	struct peer *peer = peer_of(station, name);
+	struct vd_station_peer *peer = peer_of(station, name);
 	bool is_old;
 
 	if (!peer)
 		return false;
 	is_old = peer->has_frame && (seq <= peer->seq || t_mono_ms < peer->t_mono_ms);
 	if (!is_old)
-		*peer = (struct peer){ .has_frame = true, .seq = seq, .t_mono_ms = t_mono_ms };
+		*peer = (struct vd_station_peer){ .has_frame = true,
+						  .seq = seq,
+						  .t_mono_ms = t_mono_ms };
 	if (!is_old)
 		(void)snprintf(peer->name, sizeof peer->name, "%s", name);
 	return is_old;
@@ -361,7 +330,7 @@ static bool is_stale(struct vd_station *station, const char *name, uint64_t seq,
 
 static void on_peer(const char *name, bool is_connected, void *argument)
 {
-	struct peer *peer = peer_of(argument, name);
+	struct vd_station_peer *peer = peer_of(argument, name);
 
 	/* A camera that was started again counts from the beginning. */
 	if (peer)
@@ -374,6 +343,7 @@ static void fill(struct vd_arrival *arrival, const char *camera, const cJSON *ab
 	arrival->camera = camera;
 	arrival->trigger = vd_json_object(about, "trigger");
 	arrival->seq = (uint64_t)vd_json_int(about, "seq", 0);
+	arrival->t_mono_ms = (uint64_t)vd_json_int(about, "tMono", 0);
 	arrival->serial = vd_json_string(about, "serial", NULL);
 	(void)snprintf(arrival->shot.captured_at, sizeof arrival->shot.captured_at, "%s",
 		       vd_json_string(about, "tWall", ""));
@@ -424,122 +394,112 @@ static void on_failed(const char *camera, const cJSON *about, void *argument)
 	put(station, &arrival);
 }
 
-/* ---- parameters, methods, life ---- */
+/* ---- parameters ---- */
+
+static int index_of(const struct vd_recipe_set *set, const char *name)
+{
+	for (int i = 0; i < set->count; i++) {
+		if (strcmp(set->recipes[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int vd_station_digest(const struct vd_station *station, int recipe,
+		      char digest[static VD_SHA256_TEXT])
+{
+	VD_CLEANUP(vd_free) char *text = vd_json_text(station->set->recipes[recipe].source);
+
+	return text ? vd_sha256_text(text, strlen(text), digest) : -ENOMEM;
+}
+
+/* What the line selected goes before what the document says, as long as it is there. */
+static void choose(struct vd_station *station, struct vd_recipe_set *set)
+{
+	const struct vd_panel before = station->panel;
+	const char *name = vd_panel_recipe(&station->panel, set->recipes[set->active].name);
+	const int chosen = index_of(set, name);
+
+	if (chosen >= 0)
+		set->active = chosen;
+	else
+		station->panel.recipe[0] = '\0';
+	if (before.recipe[0] && !station->panel.recipe[0]) {
+		vd_log(VD_NOTICE, "recipe.selectionEnded", "recipe=%s active=%s", before.recipe,
+		       set->recipes[set->active].name);
+		(void)!vd_panel_write(&station->panel, station->panel_path);
+	}
+}
+
+/* Takes *set. */
+static int put_in_force(struct vd_station *station, struct vd_recipe_set **set,
+			struct vd_trigger_options *options, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_recipe_set_unref) struct vd_recipe_set *old = station->set;
+	const struct vd_panel panel = station->panel;
+	int r;
+
+	choose(station, *set);
+	station->set = VD_TAKE(*set);
+	r = vd_station_digest(station, station->set->active, station->digest);
+	if (r == 0)
+		r = vd_station_triggers_configure(station, options, fault);
+	if (r < 0 && old) { /* as it was */
+		struct vd_recipe_set *refused = station->set;
+
+		station->set = VD_TAKE(old);
+		old = refused;
+		station->panel = panel;
+		(void)!vd_station_digest(station, station->set->active, station->digest);
+	}
+	return r;
+}
+
+static int configure(struct vd_station *station, const cJSON *parameters, int64_t version,
+		     struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_recipe_set_unref) struct vd_recipe_set *set = NULL;
+	VD_CLEANUP(vd_trigger_options_fini)
+	struct vd_trigger_options options = { .has_condition = false };
+	int r = vd_recipe_set_parse(parameters, &set, fault);
+
+	if (r == 0)
+		r = vd_trigger_options_parse(parameters, &options, fault);
+	if (r < 0)
+		return r;
+	set->version = version;
+	r = put_in_force(station, &set, &options, fault);
+	vd_station_changed(station);
+	return r < 0 ? r : vd_worker_order(station->worker, VD_ORDER_STATE, station->set, -1, NULL);
+}
 
 int vd_station_configure(struct vd_station *station, const cJSON *parameters,
 			 struct vd_fault *fault)
 {
-	struct vd_recipe_set *set = NULL;
-	int r = vd_recipe_set_parse(parameters, &set, fault);
+	VD_CLEANUP(vd_json_free) cJSON *own = cJSON_Duplicate(parameters, true);
+	int r = own ? configure(station, parameters, VERSION_UNKNOWN, fault) : -ENOMEM;
 
 	if (r < 0)
 		return r;
-	set->version = VERSION_UNKNOWN;
-	(void)vd_recipe_set_unref(station->set);
-	station->set = set;
-	return vd_worker_order(station->worker, VD_ORDER_STATE, set, -1, NULL);
+	(void)vd_json_free(station->parameters);
+	station->parameters = VD_TAKE(own);
+	return 0;
 }
 
-static void order(struct vd_station *station, int64_t id, enum vd_worker_order what,
-		  const struct vd_gather_order *gather)
+int vd_station_choose(struct vd_station *station, struct vd_fault *fault)
 {
-	if (vd_worker_order(station->worker, what, station->set, id, gather) < 0)
-		answer(station, id, 500, "text", "out of memory");
+	return configure(station, station->parameters, vd_station_set(station)->version, fault);
 }
 
-static void refuse_call(struct vd_station *station, int64_t id, const struct vd_fault *fault)
-{
-	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
-
-	if (!body || !vd_json_add_string(body, "pointer", fault->pointer) ||
-	    !vd_json_add_string(body, "text", fault->text) ||
-	    vd_module_answer(station->module, id, fault->code, body) != 0)
-		vd_log(VD_WARN, "call.unanswered", "id=%lld", (long long)id);
-}
-
-static void call_learn(struct vd_station *station, int64_t id, const cJSON *body)
-{
-	order(station, id, VD_ORDER_LEARN, NULL);
-}
-
-static void call_arm(struct vd_station *station, int64_t id, const cJSON *body)
-{
-	order(station, id, VD_ORDER_ARM, NULL);
-}
-
-static void call_roll_back(struct vd_station *station, int64_t id, const cJSON *body)
-{
-	order(station, id, VD_ORDER_ROLL_BACK, NULL);
-}
-
-static void call_gather(struct vd_station *station, int64_t id, const cJSON *body)
-{
-	const char *label = vd_json_string(body, "label", "");
-	const int64_t count = vd_json_int(body, "count", 0);
-	const int64_t seconds = vd_json_int(body, "seconds", 0);
-	struct vd_gather_order gather = { .count = (int)count };
-	struct vd_fault fault = { 0 };
-
-	if (vd_json_bool(body, "stop", false)) {
-		order(station, id, VD_ORDER_GATHER, NULL);
-		return;
-	}
-	if (!vd_name_is_plain(label))
-		vd_fault_set(&fault, 400, "/label", "letters, digits, '.', '_', '-'");
-	else if (count < 1 || count > GATHER_MOST)
-		vd_fault_set(&fault, 400, "/count", "1 to %d", GATHER_MOST);
-	else if (seconds < 1 || seconds > GATHER_SECONDS)
-		vd_fault_set(&fault, 400, "/seconds", "1 to %d", GATHER_SECONDS);
-	if (fault.code) {
-		refuse_call(station, id, &fault);
-		return;
-	}
-	(void)snprintf(gather.label, sizeof gather.label, "%s", label);
-	gather.until_wall_ms = vd_clock_wall_ms() + 1000 * seconds;
-	gather.bytes_most = vd_json_int(body, "maxBytes", INT64_C(1) << 30);
-	order(station, id, VD_ORDER_GATHER, &gather);
-}
-
-static void call_override(struct vd_station *station, int64_t id, const cJSON *call)
-{
-	struct vd_fault fault = { 0 };
-	VD_CLEANUP(vd_json_free)
-	cJSON *body = vd_override_body(&station->recent, call, name_of(station), vd_clock_wall_ms(),
-				       &fault);
-
-	if (!body) {
-		refuse_call(station, id, &fault);
-		return;
-	}
-	station->tally.overrides++;
-	changed(station);
-	answer(station, id, 200, "itemId", vd_json_string(body, "itemId", ""));
-	say(station, "override", "verdict", &body);
-}
-
-void vd_station_call(struct vd_station *station, int64_t id, const char *method, const cJSON *body)
-{
-	static const struct {
-		const char *name;
-		void (*call)(struct vd_station *station, int64_t id, const cJSON *body);
-	} methods[] = { { "learn", call_learn },
-			{ "arm", call_arm },
-			{ "rollback", call_roll_back },
-			{ "gather", call_gather },
-			{ "override", call_override } };
-
-	for (size_t i = 0; i < VD_COUNT(methods); i++) {
-		if (strcmp(methods[i].name, method) == 0) {
-			methods[i].call(station, id, body);
-			return;
-		}
-	}
-	answer(station, id, 404, "text", "methods are learn, arm, rollback, gather and override");
-}
+/* ---- life ---- */
 
 bool vd_station_stop(struct vd_station *station)
 {
+	struct vd_item *item;
+
 	station->is_stopping = true;
+	while ((item = vd_assembly_expired(station->assembly, UINT64_MAX)))
+		vd_station_refuse(station, &item, "interrupted: the station was stopped");
 	vd_publisher_hurry(station->publisher);
 	return !is_in_hand(station);
 }
@@ -556,7 +516,7 @@ static int start_worker(struct vd_station *station)
 {
 	static const struct vd_worker_handlers handlers = { .on_done = wake };
 	const char *folder = vd_module_state_folder(station->module);
-	char models[FOLDER_BYTES] = "", gathered[FOLDER_BYTES] = "";
+	char models[VD_STATION_PATH] = "", gathered[VD_STATION_PATH] = "";
 	const struct vd_inspector_options options = {
 		.station = vd_module_instance(station->module),
 		.model_folder = models,
@@ -566,10 +526,24 @@ static int start_worker(struct vd_station *station)
 		.argument = station,
 	};
 
-	if (folder[0] && (snprintf(models, sizeof models, "%s/models", folder) >= FOLDER_BYTES ||
-			  snprintf(gathered, sizeof gathered, "%s/gather", folder) >= FOLDER_BYTES))
+	if (folder[0] &&
+	    (snprintf(models, sizeof models, "%s/models", folder) >= VD_STATION_PATH ||
+	     snprintf(gathered, sizeof gathered, "%s/gather", folder) >= VD_STATION_PATH))
 		return -ENAMETOOLONG;
 	return vd_worker_new(&options, &handlers, station, &station->worker);
+}
+
+static int read_panel(struct vd_station *station)
+{
+	const char *folder = vd_module_state_folder(station->module);
+
+	if (!folder[0])
+		return 0;
+	if (snprintf(station->panel_path, VD_STATION_PATH, "%s/panel.json", folder) >=
+	    VD_STATION_PATH)
+		return -ENAMETOOLONG;
+	vd_panel_read(station->panel_path, &station->panel);
+	return 0;
 }
 
 static int start(struct vd_station *station, const cJSON *parameters, struct vd_fault *fault)
@@ -589,7 +563,11 @@ static int start(struct vd_station *station, const cJSON *parameters, struct vd_
 	if (r == 0)
 		r = vd_loop_timer(loop, expire, station, &station->deadline);
 	if (r == 0)
-		r = vd_loop_timer(loop, send_report, station, &station->report);
+		r = vd_loop_timer(loop, vd_station_send_report, station, &station->report);
+	if (r == 0)
+		r = read_panel(station);
+	if (r == 0)
+		r = vd_station_triggers_start(station);
 	if (r == 0)
 		r = vd_station_configure(station, parameters, fault);
 	if (r == 0)
@@ -622,6 +600,7 @@ struct vd_station *vd_station_free(struct vd_station *station)
 	if (!station)
 		return NULL;
 	(void)vd_frame_in_free(station->frames);
+	vd_station_triggers_stop(station);
 	(void)vd_worker_free(station->worker);
 	(void)vd_publisher_free(station->publisher);
 	(void)vd_assembly_free(station->assembly);
@@ -629,6 +608,7 @@ struct vd_station *vd_station_free(struct vd_station *station)
 	(void)vd_source_free(station->report);
 	(void)vd_recipe_set_unref(station->set);
 	(void)vd_json_free(station->state);
+	(void)vd_json_free(station->parameters);
 	free(station);
 	return NULL;
 }

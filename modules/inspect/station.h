@@ -14,6 +14,8 @@ struct vd_station *vd_station_free(struct vd_station *station);
 VD_MUST int vd_station_configure(struct vd_station *station, const cJSON *parameters,
 				 struct vd_fault *fault);
 
+void vd_station_message(struct vd_station *station, const char *input, const char *from,
+			const cJSON *body);
 void vd_station_call(struct vd_station *station, int64_t id, const char *method, const cJSON *body);
 
 /* true: nothing is in hand. Else vd_module_exit follows when the last verdict is out. */

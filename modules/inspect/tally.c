@@ -49,6 +49,17 @@ static bool add_latencies(const struct vd_tally *tally, cJSON *json)
 				  round(vd_tally_percentile(tally, 0.99) * 100) / 100);
 }
 
+static bool add_triggers(const struct vd_tally *tally, cJSON *counters)
+{
+	return vd_json_add_number(counters, "oldFrames", (double)tally->old_frames) &&
+	       vd_json_add_number(counters, "overruns", (double)tally->overruns) &&
+	       vd_json_add_number(counters, "missed", (double)tally->missed) &&
+	       vd_json_add_number(counters, "held", (double)tally->held) &&
+	       vd_json_add_number(counters, "interrupted", (double)tally->interrupted) &&
+	       vd_json_add_number(counters, "refusedTriggers", (double)tally->refused_triggers) &&
+	       vd_json_add_number(counters, "refusedSelections", (double)tally->refused_selections);
+}
+
 bool vd_tally_add(const struct vd_tally *tally, cJSON *json)
 {
 	cJSON *counters = cJSON_AddObjectToObject(json, "counters");
@@ -57,7 +68,8 @@ bool vd_tally_add(const struct vd_tally *tally, cJSON *json)
 	for (int i = 0; ok && i < VD_VERDICTS; i++)
 		ok = vd_json_add_number(counters, vd_verdict_name((enum vd_verdict)i),
 					(double)tally->verdicts[i]);
-	return ok && vd_json_add_number(counters, "queueFull", (double)tally->queue_full) &&
+	return ok && add_triggers(tally, counters) &&
+	       vd_json_add_number(counters, "queueFull", (double)tally->queue_full) &&
 	       vd_json_add_number(counters, "unexpectedFrames", (double)tally->unexpected_frames) &&
 	       vd_json_add_number(counters, "lateFrames", (double)tally->late_frames) &&
 	       vd_json_add_number(counters, "stored", (double)tally->stored) &&

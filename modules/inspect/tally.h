@@ -13,6 +13,11 @@ enum { VD_LATENCIES = 1024 };
 struct vd_tally {
 	uint64_t verdicts[VD_VERDICTS];
 	uint64_t queue_full, unexpected_frames, late_frames, refused, stored, lost, overrides;
+	uint64_t old_frames;       /* older than the trigger that they answer */
+	uint64_t overruns, missed; /* triggers without room: with a verdict that says so, without */
+	uint64_t held;             /* triggers while the line was held */
+	uint64_t interrupted;      /* items that a restart found open */
+	uint64_t refused_triggers, refused_selections;
 	double latencies_ms[VD_LATENCIES]; /* of the last items, a ring */
 	uint64_t latency_count;
 };

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 /* A job becomes its own result, so that a finished item never lacks the memory to be told. */
@@ -92,6 +93,7 @@ static struct vd_item *inspect(struct vd_worker *worker, struct job *job)
 	struct vd_item *after = NULL;
 	bool keeps;
 
+	job->done.item->begun_us = vd_clock_mono_us();
 	vd_inspector_run(worker->inspector, job->done.item, &job->done.outcome);
 	keeps = job->done.outcome.keeps_images;
 	if (vd_inspector_follows(worker->inspector, job->done.item) &&

@@ -126,6 +126,14 @@ static void begin(struct fixture *f, const char *parameters)
 	start(f, 6, parameters);
 }
 
+static void forget(const struct fixture *f, const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof path, "%s/%s", f->folder, name);
+	(void)unlink(path);
+}
+
 static void end(struct fixture *f)
 {
 	char path[128];
@@ -140,12 +148,12 @@ static void end(struct fixture *f)
 	if (f->camera >= 0)
 		(void)close(f->camera);
 	(void)vd_pool_free(f->pool);
-	(void)snprintf(path, sizeof path, "%s/models/cap.vdmodel", f->folder);
-	(void)unlink(path);
+	forget(f, "models/cap.vdmodel");
+	forget(f, "triggers.journal");
+	forget(f, "panel.json");
 	(void)snprintf(path, sizeof path, "%s/models", f->folder);
 	(void)rmdir(path);
-	(void)snprintf(path, sizeof path, "%s/t.jpg", f->folder);
-	(void)unlink(path);
+	forget(f, "t.jpg");
 	assert_int_equal(rmdir(f->folder), 0);
 }
 
@@ -417,7 +425,6 @@ static void it_ends_when_the_agent_is_gone(void **state)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
 	struct fixture f;
-	char path[128];
 	int status;
 
 	begin_golden(&f, 8, &jpeg);
@@ -427,8 +434,8 @@ static void it_ends_when_the_agent_is_gone(void **state)
 	assert_true(WIFEXITED(status));
 	(void)close(f.camera);
 	(void)vd_pool_free(f.pool);
-	(void)snprintf(path, sizeof path, "%s/t.jpg", f.folder);
-	(void)unlink(path);
+	forget(&f, "t.jpg");
+	forget(&f, "triggers.journal");
 	assert_int_equal(rmdir(f.folder), 0);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/line.h"
+#include "modules/inspect/panel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,10 +16,10 @@ static bool copy(char *to, size_t bytes, const char *text)
 	return snprintf(to, bytes, "%s", text) < (int)bytes;
 }
 
-int vd_line_word_parse(const cJSON *call, int64_t now_wall_ms, struct vd_line_word *ret_word,
-		       struct vd_fault *fault)
+int vd_panel_word_parse(const cJSON *call, int64_t now_wall_ms, struct vd_panel_word *ret_word,
+			struct vd_fault *fault)
 {
-	struct vd_line_word word = { .by = "" };
+	struct vd_panel_word word = { .by = "" };
 
 	if (!copy(word.by, sizeof word.by, vd_json_string(call, "by", "")) || !word.by[0]) {
 		vd_fault_set(fault, 400, "/by", "a text of 1 to %zu bytes", sizeof word.by - 1);
@@ -35,63 +35,63 @@ int vd_line_word_parse(const cJSON *call, int64_t now_wall_ms, struct vd_line_wo
 	return 0;
 }
 
-const char *vd_line_recipe(struct vd_line *line, const char *active)
+const char *vd_panel_recipe(struct vd_panel *panel, const char *active)
 {
-	if (!line->recipe[0])
+	if (!panel->recipe[0])
 		return active;
-	if (strcmp(line->instead, active) == 0)
-		return line->recipe;
-	line->recipe[0] = line->instead[0] = '\0';
-	line->selection = (struct vd_line_word){ .by = "" };
+	if (strcmp(panel->instead, active) == 0)
+		return panel->recipe;
+	panel->recipe[0] = panel->instead[0] = '\0';
+	panel->selection = (struct vd_panel_word){ .by = "" };
 	return active;
 }
 
-static bool add_word(cJSON *json, const struct vd_line_word *word)
+static bool add_word(cJSON *json, const struct vd_panel_word *word)
 {
 	return vd_json_add_string(json, "by", word->by) &&
 	       vd_json_add_string(json, "reason", word->reason) &&
 	       vd_json_add_string(json, "at", word->at);
 }
 
-cJSON *vd_line_json(const struct vd_line *line)
+cJSON *vd_panel_json(const struct vd_panel *panel)
 {
 	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
-	cJSON *hold = line->is_held ? cJSON_AddObjectToObject(json, "hold") : NULL;
-	cJSON *selection = line->recipe[0] ? cJSON_AddObjectToObject(json, "selection") : NULL;
+	cJSON *hold = panel->is_held ? cJSON_AddObjectToObject(json, "hold") : NULL;
+	cJSON *selection = panel->recipe[0] ? cJSON_AddObjectToObject(json, "selection") : NULL;
 
-	if (!json || (line->is_held && (!hold || !add_word(hold, &line->hold))))
+	if (!json || (panel->is_held && (!hold || !add_word(hold, &panel->hold))))
 		return NULL;
-	if (line->recipe[0] &&
-	    (!selection || !vd_json_add_string(selection, "recipe", line->recipe) ||
-	     !vd_json_add_string(selection, "instead", line->instead) ||
-	     !add_word(selection, &line->selection)))
+	if (panel->recipe[0] &&
+	    (!selection || !vd_json_add_string(selection, "recipe", panel->recipe) ||
+	     !vd_json_add_string(selection, "instead", panel->instead) ||
+	     !add_word(selection, &panel->selection)))
 		return NULL;
 	return VD_TAKE(json);
 }
 
-static void take_word(const cJSON *json, struct vd_line_word *word)
+static void take_word(const cJSON *json, struct vd_panel_word *word)
 {
 	(void)copy(word->by, sizeof word->by, vd_json_string(json, "by", ""));
 	(void)copy(word->reason, sizeof word->reason, vd_json_string(json, "reason", ""));
 	(void)copy(word->at, sizeof word->at, vd_json_string(json, "at", ""));
 }
 
-void vd_line_parse(const cJSON *json, struct vd_line *ret_line)
+void vd_panel_parse(const cJSON *json, struct vd_panel *ret_panel)
 {
 	const cJSON *hold = vd_json_object(json, "hold");
 	const cJSON *selection = vd_json_object(json, "selection");
 
-	*ret_line = (struct vd_line){ .is_held = hold != NULL };
-	take_word(hold, &ret_line->hold);
-	take_word(selection, &ret_line->selection);
-	if (!copy(ret_line->recipe, sizeof ret_line->recipe,
+	*ret_panel = (struct vd_panel){ .is_held = hold != NULL };
+	take_word(hold, &ret_panel->hold);
+	take_word(selection, &ret_panel->selection);
+	if (!copy(ret_panel->recipe, sizeof ret_panel->recipe,
 		  vd_json_string(selection, "recipe", "")) ||
-	    !copy(ret_line->instead, sizeof ret_line->instead,
+	    !copy(ret_panel->instead, sizeof ret_panel->instead,
 		  vd_json_string(selection, "instead", "")))
-		ret_line->recipe[0] = '\0';
+		ret_panel->recipe[0] = '\0';
 }
 
-void vd_line_read(const char *path, struct vd_line *ret_line)
+void vd_panel_read(const char *path, struct vd_panel *ret_panel)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
 	VD_CLEANUP(vd_json_free) cJSON *json = NULL;
@@ -101,13 +101,13 @@ void vd_line_read(const char *path, struct vd_line *ret_line)
 	if (r == 0)
 		r = vd_json_parse(text.data, text.len, &json, &fault);
 	if (r < 0 && r != -ENOENT)
-		vd_log(VD_ERROR, "line.forgotten", "path=%s text=\"%s\"", path, fault.text);
-	vd_line_parse(json, ret_line);
+		vd_log(VD_ERROR, "panel.forgotten", "path=%s text=\"%s\"", path, fault.text);
+	vd_panel_parse(json, ret_panel);
 }
 
-int vd_line_write(const struct vd_line *line, const char *path)
+int vd_panel_write(const struct vd_panel *panel, const char *path)
 {
-	VD_CLEANUP(vd_json_free) cJSON *json = vd_line_json(line);
+	VD_CLEANUP(vd_json_free) cJSON *json = vd_panel_json(panel);
 	VD_CLEANUP(vd_free) char *text = json ? vd_json_text(json) : NULL;
 
 	return text ? vd_file_write(path, text, strlen(text), 0600) : -ENOMEM;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/json.h"
+#include "modules/inspect/admission.h"
+
+/*
+ * What begins an item, as the parameters "trigger" and "select" say; and what a message says. Pure.
+ */
+enum { VD_POINTER_BYTES = 129, VD_TRIGGER_PATH_BYTES = 1025, VD_TRIGGER_TEXT_BYTES = 129 };
+
+struct vd_trigger_options {
+	bool is_on[VD_TRIGGER_SOURCES];
+	struct vd_admission_limits limits[VD_TRIGGER_SOURCES];
+	char serial_pointer[VD_POINTER_BYTES];
+	char when_pointer[VD_POINTER_BYTES], when_equals[VD_TRIGGER_TEXT_BYTES]; /* "": any */
+	bool has_condition;
+	uint64_t interval_ms; /* of the timer; 0: none */
+	char folder[VD_TRIGGER_PATH_BYTES], done_folder[VD_TRIGGER_PATH_BYTES];
+	bool file_is_frame, camera_is_durable;
+	struct vd_pressure_limits pressure;
+	bool selects_by_call, selects_by_message;
+	char select_pointer[VD_POINTER_BYTES];
+	cJSON *select_values; /* NULL: the message says the name */
+};
+
+/* parameters: checked against the schema and filled. -EINVAL with 400 in fault; -ENOMEM. */
+VD_MUST int vd_trigger_options_parse(const cJSON *parameters,
+				     struct vd_trigger_options *ret_options,
+				     struct vd_fault *fault);
+void vd_trigger_options_fini(struct vd_trigger_options *options);
+VD_UNUSED static inline void vd_trigger_options_fini_p(struct vd_trigger_options *options)
+{
+	vd_trigger_options_fini(options);
+}
+
+/* Is this message on the input trigger one? */
+bool vd_trigger_wants(const struct vd_trigger_options *options, const cJSON *body);
+
+/* The text or number at pointer, as text. false: there is none, or it is too long. */
+bool vd_trigger_text_at(const cJSON *body, const char *pointer, char *text, size_t bytes);
+
+/* The recipe that a message on the input select asks for; false: none. */
+bool vd_trigger_recipe(const struct vd_trigger_options *options, const cJSON *body, char *recipe,
+		       size_t bytes);
+
+/* A file's name without its last suffix. */
+void vd_trigger_file_serial(const char *name, char *serial, size_t bytes);
