@@ -30,7 +30,8 @@ ALLOWED = {
     "modules": ["base", "agent/ipc", "modules/sdk", "modules/image"],  # each other module
     "twin/broker": ["base"],
     "twin/hub/store": ["base", "twin/document", "twin/broker/identities.h",
-                       "twin/hub/configuration.h"],
+                       "twin/hub/configuration.h", "twin/query/value.h",
+                       "twin/query/values.h"],
     "twin/hub/api": ["base", "twin/document", "twin/hub", "twin/hub/store"],
     "twin/hub": ["base", "twin/document", "twin/query", "twin/broker/spool.h",
                  "twin/broker/identities.h", "twin/broker/topics.h", "twin/hub/store",

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/schema.h"
+#include "twin/hub/query_index.h"
 
 extern const char vd_hub_schema[];
 extern const size_t vd_hub_schema_len;
@@ -39,6 +40,8 @@ static void fill_in(struct vd_config *config, cJSON *json)
 	config->message_ttl_s = (int)vd_json_int(json, "messageTtlS", 0);
 	config->message_max_delivery_count = (int)vd_json_int(json, "messageMaxDeliveryCount", 0);
 	config->retention_days = (int)vd_json_int(json, "telemetryRetentionDays", 0);
+	config->has_query_index = vd_json_bool(json, "queryIndex", true);
+	config->query_index_paths = vd_json_array(json, "queryIndexPaths");
 	if (vd_log_level_parse(vd_json_string(json, "logLevel", "info"), &config->log_level) < 0)
 		config->log_level = VD_INFO; /* the schema allows no other */
 }
@@ -61,7 +64,10 @@ int vd_config_parse(const char *text, size_t len, struct vd_config *ret_config,
 	*ret_config = (struct vd_config){ 0 };
 	fill_in(ret_config, json);
 	ret_config->json = VD_TAKE(json);
-	return 0;
+	r = vd_query_index_check(ret_config, fault);
+	if (r < 0)
+		vd_config_fini(ret_config);
+	return r;
 }
 
 int vd_config_read(const char *path, struct vd_config *ret_config, struct vd_fault *fault)

@@ -19,6 +19,8 @@ struct vd_config {
 	const char *image_folder; /* "": images in state_folder */
 	int64_t image_bytes, image_store_bytes;
 	int image_retention_days; /* 0: for ever */
+	bool has_query_index;
+	const cJSON *query_index_paths; /* texts, beside tags */
 };
 
 /* -errno, with the file, the pointer and the reason in fault. */

@@ -28,6 +28,7 @@
 #include "twin/hub/metrics.h"
 #include "twin/hub/policies.h"
 #include "twin/hub/queries.h"
+#include "twin/hub/query_index.h"
 #include "twin/hub/store/store.h"
 #include "twin/hub/twins.h"
 
@@ -46,6 +47,7 @@ struct vd_hub {
 	struct vd_methods *methods;
 	struct vd_configurations *configurations;
 	struct vd_jobs *jobs;
+	struct vd_query_index *query_index;
 	struct vd_queries *queries;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
@@ -299,6 +301,9 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 	if (r == 0)
 		r = vd_twins_new(hub->store, &twin_events, &hub->twins);
 	if (r == 0)
+		r = vd_query_index_new(hub->loop, hub->store, hub->config, &hub->query_index,
+				       fault);
+	if (r == 0)
 		r = vd_configurations_new(hub->loop, hub->store, hub->devices, hub->twins,
 					  &hub->configurations);
 	if (r == 0)
@@ -415,6 +420,7 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->methods = vd_methods_free(hub->methods);
 		hub->jobs = vd_jobs_free(hub->jobs);
 		hub->queries = vd_queries_free(hub->queries);
+		hub->query_index = vd_query_index_free(hub->query_index);
 		hub->images = vd_images_free(hub->images);
 		hub->events = vd_events_free(hub->events);
 		hub->http = vd_http_free(hub->http);

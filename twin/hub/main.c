@@ -21,20 +21,23 @@
 #include "twin/hub/config.h"
 #include "twin/hub/hub.h"
 #include "twin/hub/policies.h"
-#include "twin/hub/store/store.h"
+#include "twin/hub/query_index.h"
 #include "twin/hub/store/backup.h"
+#include "twin/hub/store/store.h"
+#include "twin/hub/store/twin_index.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
 	const char *config, *policy, *backup, *restore;
-	bool is_check, is_explain, is_version;
+	bool is_check, is_explain, is_version, is_check_index, is_rebuild_index;
 };
 
 static int usage(void)
 {
 	(void)fputs("usage: vedette-hub --config FILE [--check-config | --show-policy NAME |\n"
-		    "                   --backup COPY | --restore COPY]\n"
+		    "                   --backup COPY | --restore COPY | --check-index |\n"
+		    "                   --rebuild-index]\n"
 		    "       vedette-hub --explain | --version\n",
 		    stderr);
 	return EXIT_USAGE;
@@ -48,6 +51,8 @@ static int read_options(int argc, char **argv, struct options *options)
 		{ "show-policy", required_argument, NULL, 'p' },
 		{ "backup", required_argument, NULL, 'b' },
 		{ "restore", required_argument, NULL, 'r' },
+		{ "check-index", no_argument, NULL, 'i' },
+		{ "rebuild-index", no_argument, NULL, 'I' },
 		{ "explain", no_argument, NULL, 'e' },
 		{ "version", no_argument, NULL, 'v' },
 		{ 0 },
@@ -64,6 +69,10 @@ static int read_options(int argc, char **argv, struct options *options)
 			options->backup = optarg;
 		else if (c == 'r')
 			options->restore = optarg;
+		else if (c == 'i')
+			options->is_check_index = true;
+		else if (c == 'I')
+			options->is_rebuild_index = true;
 		else if (c == 'e')
 			options->is_explain = true;
 		else if (c == 'v')
@@ -134,6 +143,14 @@ static bool is_running(const struct vd_config *config)
 	return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
 }
 
+static int check_stopped(const struct vd_config *config, struct vd_fault *fault)
+{
+	if (!is_running(config))
+		return 0;
+	vd_fault_set(fault, 409, "", "%s: the hub is running; stop it first", config->socket);
+	return -EBUSY;
+}
+
 static int restore(const struct vd_config *config, const char *copy)
 {
 	struct vd_fault fault = { 0 };
@@ -142,15 +159,62 @@ static int restore(const struct vd_config *config, const char *copy)
 
 	name_database(config, database);
 	(void)umask(077);
-	if (is_running(config)) {
-		vd_fault_set(&fault, 409, "", "%s: the hub is running; stop it first",
-			     config->socket);
-		return fail(&fault, -EBUSY);
-	}
+	r = check_stopped(config, &fault);
+	if (r < 0)
+		return fail(&fault, r);
 	r = vd_file_make_folders(config->state_folder, 0700);
 	if (r == 0)
 		r = vd_store_restore(copy, database, vd_clock_wall_ms(), &fault);
 	return r < 0 ? fail(&fault, r) : 0;
+}
+
+static int open_index(const struct vd_config *config, struct vd_store **ret_store,
+		      struct vd_query_index **ret_index, struct vd_fault *fault)
+{
+	char database[PATH_MAX];
+	int r;
+
+	name_database(config, database);
+	r = vd_store_open(database, false, ret_store, fault);
+	if (r == 0 && ret_index)
+		r = vd_query_index_new(NULL, *ret_store, config, ret_index, fault);
+	return r;
+}
+
+/* Of a hub that may be running. */
+static int check_index(const struct vd_config *config)
+{
+	VD_CLEANUP(vd_store_free) struct vd_store *store = NULL;
+	struct vd_twin_index_report report = { 0 };
+	struct vd_fault fault = { 0 };
+	int r = open_index(config, &store, NULL, &fault);
+
+	if (r == 0)
+		r = vd_twin_index_check(store, &report);
+	if (r < 0)
+		return fail(&fault, r);
+	(void)printf("%lld twins, %lld entries, %lld missing, %lld stale%s\n",
+		     (long long)report.twins, (long long)report.entries, (long long)report.missing,
+		     (long long)report.stale, report.is_built ? "" : "; not built yet");
+	return report.is_built && (report.missing > 0 || report.stale > 0) ? EXIT_FAILED : 0;
+}
+
+static int rebuild_index(const struct vd_config *config)
+{
+	enum { TWINS_AT_ONCE = 10000 };
+	VD_CLEANUP(vd_store_free) struct vd_store *store = NULL;
+	VD_CLEANUP(vd_query_index_free) struct vd_query_index *index = NULL;
+	struct vd_fault fault = { 0 };
+	bool is_done = false;
+	int r = check_stopped(config, &fault);
+
+	if (r == 0)
+		r = open_index(config, &store, &index, &fault);
+	if (r == 0)
+		r = vd_twin_index_empty(store);
+	while (r == 0 && !is_done)
+		r = vd_twin_index_build(store, TWINS_AT_ONCE, &is_done);
+	return r < 0 ? fail(&fault, r) : check_index(config);
 }
 
 static void on_signal(int number, void *argument)
@@ -223,5 +287,9 @@ int main(int argc, char **argv)
 		return backup(&config, options.backup);
 	if (options.restore)
 		return restore(&config, options.restore);
+	if (options.is_rebuild_index)
+		return rebuild_index(&config);
+	if (options.is_check_index)
+		return check_index(&config);
 	return options.policy ? show_policy(&config, options.policy) : run(&config);
 }

@@ -9,7 +9,7 @@
 	" managed_by, authentication, primary_key, secondary_key, primary_thumbprint,"             \
 	" secondary_thumbprint, connected, connection_updated_ms, last_activity_ms, "              \
 	"subscriptions,"                                                                           \
-	" message_count"
+	" message_count, iot_edge"
 
 static const char policy_get_sql[] = "SELECT name, rights, primary_key, secondary_key"
 				     " FROM policies WHERE name = ?";
@@ -20,15 +20,15 @@ static const char get_sql[] =
 static const char put_sql[] =
 	"INSERT INTO identities (device_id, module_id, generation_id, etag, enabled,"
 	" status_reason, status_updated_ms, managed_by, authentication, primary_key,"
-	" secondary_key, primary_thumbprint, secondary_thumbprint)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	" secondary_key, primary_thumbprint, secondary_thumbprint, iot_edge)"
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	" ON CONFLICT DO UPDATE SET generation_id = excluded.generation_id, etag = excluded.etag,"
 	" enabled = excluded.enabled, status_reason = excluded.status_reason,"
 	" status_updated_ms = excluded.status_updated_ms, managed_by = excluded.managed_by,"
 	" authentication = excluded.authentication, primary_key = excluded.primary_key,"
 	" secondary_key = excluded.secondary_key,"
 	" primary_thumbprint = excluded.primary_thumbprint,"
-	" secondary_thumbprint = excluded.secondary_thumbprint";
+	" secondary_thumbprint = excluded.secondary_thumbprint, iot_edge = excluded.iot_edge";
 static const char delete_device_sql[] = "DELETE FROM identities WHERE device_id = ?";
 static const char delete_module_sql[] =
 	"DELETE FROM identities WHERE device_id = ? AND module_id = ?";
@@ -122,6 +122,7 @@ static void read_device(sqlite3_stmt *q, struct vd_device *d)
 	d->last_activity_ms = sqlite3_column_int64(q, 15);
 	d->subscriptions = (unsigned)sqlite3_column_int(q, 16);
 	d->message_count = sqlite3_column_int(q, 17);
+	d->is_edge = sqlite3_column_int(q, 18) != 0;
 }
 
 int vd_store_device_get(struct vd_store *s, const struct vd_name *name,
@@ -139,15 +140,19 @@ int vd_store_device_get(struct vd_store *s, const struct vd_name *name,
 
 int vd_store_device_put(struct vd_store *s, const struct vd_device *d)
 {
-	return vd_sql_run(s, vd_sql(s, put_sql, "tttiititttttt", d->name.device, d->name.module,
+	return vd_sql_run(s, vd_sql(s, put_sql, "tttiititttttti", d->name.device, d->name.module,
 				    d->generation, d->etag, (int64_t)d->enabled, d->status_reason,
 				    d->status_updated_ms, d->managed_by,
 				    vd_identity_auth_name(d->auth), d->key[0], d->key[1],
-				    d->thumbprint[0], d->thumbprint[1]));
+				    d->thumbprint[0], d->thumbprint[1], (int64_t)d->is_edge));
 }
 
 int vd_store_device_delete(struct vd_store *s, const struct vd_name *name)
 {
+	int r = vd_twin_index_forget(s, name);
+
+	if (r < 0)
+		return r;
 	if (name->module[0])
 		return vd_sql_run(s,
 				  vd_sql(s, delete_module_sql, "tt", name->device, name->module));

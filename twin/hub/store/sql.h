@@ -46,3 +46,21 @@ struct vd_audit_slot *vd_sql_audit_slot(struct vd_store *store);
 
 /* Before each COMMIT: adds the call's entry if nothing else was recorded for it. 0 or -errno. */
 VD_MUST int vd_sql_audit_commit(struct vd_store *store);
+
+/* The state of twin_index.h, kept by its files. */
+struct vd_twin_index {
+	char *paths; /* a line each; "" none */
+	bool is_built;
+	struct vd_name built; /* the last twin that the building has reached */
+};
+struct vd_twin_index *vd_sql_twin_index(struct vd_store *store);
+VD_MUST int vd_twin_index_load(struct vd_store *store);
+
+/* A twin is about to be stored so (before the row is written), or to go (texts NULL). */
+struct vd_twin_texts {
+	const char *tags, *desired, *reported;
+};
+VD_MUST int vd_twin_index_put(struct vd_store *store, const struct vd_name *name,
+			      const struct vd_twin_texts *texts);
+/* A device with its modules, or one module, is about to be deleted. */
+VD_MUST int vd_twin_index_forget(struct vd_store *store, const struct vd_name *name);

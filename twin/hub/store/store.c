@@ -32,6 +32,7 @@ struct vd_store {
 	vd_group_fn group_ended;
 	void *argument;
 	struct vd_audit_slot audit;
+	struct vd_twin_index index;
 };
 
 static int failed(struct vd_store *s, const char *where)
@@ -260,6 +261,11 @@ struct vd_audit_slot *vd_sql_audit_slot(struct vd_store *s)
 	return &s->audit;
 }
 
+struct vd_twin_index *vd_sql_twin_index(struct vd_store *s)
+{
+	return &s->index;
+}
+
 int vd_store_shrink(struct vd_store *s, int pages)
 {
 	char pragma[64];
@@ -335,7 +341,7 @@ static int configure(struct vd_store *s, struct vd_fault *fault)
 			       "PRAGMA journal_size_limit = 67108864");
 	if (r == 0)
 		r = migrate(s, fault);
-	return r;
+	return r == 0 ? vd_twin_index_load(s) : r;
 }
 
 int vd_store_open(const char *path, bool create, struct vd_store **ret_store,
@@ -374,6 +380,7 @@ struct vd_store *vd_store_free(struct vd_store *s)
 		for (int i = 0; i < s->cached; i++)
 			(void)sqlite3_finalize(s->cache[i].statement);
 		(void)sqlite3_close(s->db);
+		free(s->index.paths);
 		free(s);
 	}
 	return NULL;

@@ -70,6 +70,7 @@ struct vd_device {
 	char status_reason[VD_REASON_BYTES];
 	int64_t status_updated_ms;
 	char managed_by[VD_REASON_BYTES];
+	bool is_edge; /* capabilities.iotEdge */
 	enum vd_identity_auth auth;
 	char key[2][VD_KEY_BYTES];
 	char thumbprint[2][VD_THUMBPRINT_BYTES];
@@ -108,7 +109,8 @@ VD_MUST int vd_store_set_subscriptions(struct vd_store *store, const struct vd_n
 VD_MUST int vd_store_touch(struct vd_store *store, const struct vd_name *name, int64_t now_ms);
 VD_MUST int vd_store_disconnect_all(struct vd_store *store, int64_t now_ms);
 
-/* Twins. What they point at is owned; vd_twin_fini frees it. */
+/* Twins. What they point at is owned; vd_twin_fini frees it. _put and an identity's end also change
+ * the index of queries (twin_index.h), so let them be in one transaction with it. */
 struct vd_twin {
 	int64_t version; /* of tags and desired together */
 	int64_t etag;
@@ -126,7 +128,7 @@ VD_MUST int vd_store_twin_put(struct vd_store *store, const struct vd_name *name
 			      const struct vd_twin *twin);
 
 /* A twin as it is stored: JSON texts with $metadata, borrowed for the call. */
-enum { VD_TWIN_TAGS = 1, VD_TWIN_DESIRED = 2, VD_TWIN_REPORTED = 4 };
+enum { VD_TWIN_TAGS = 1, VD_TWIN_DESIRED = 2, VD_TWIN_REPORTED = 4, VD_TWIN_STATE = 8 };
 struct vd_twin_text {
 	const char *text; /* NULL: not asked for */
 	size_t len;
@@ -135,6 +137,8 @@ struct vd_twin_row {
 	struct vd_name name;
 	int64_t version, etag;
 	struct vd_twin_text tags, desired, reported;
+	bool is_enabled, is_connected; /* VD_TWIN_STATE */
+	const char *authentication;    /* NULL: not asked for */
 };
 typedef int (*vd_twin_fn)(const struct vd_twin_row *row, void *argument);
 
@@ -144,6 +148,10 @@ typedef int (*vd_twin_fn)(const struct vd_twin_row *row, void *argument);
  */
 VD_MUST int vd_store_twins_each(struct vd_store *store, bool of_modules, const struct vd_name *from,
 				unsigned parts, int limit, vd_twin_fn fn, void *argument);
+/* This one; nothing happens if there is none. */
+VD_MUST int vd_store_twin_row(struct vd_store *store, const struct vd_name *name, unsigned parts,
+			      vd_twin_fn fn, void *argument);
+VD_MUST int vd_store_twin_count(struct vd_store *store, bool of_modules, int64_t *ret_count);
 
 /* The desired documents of a twin; the newest VD_HISTORY_KEPT are kept. */
 enum { VD_HISTORY_KEPT = 200 };

@@ -11,11 +11,20 @@
 static const char get_sql[] = "SELECT version, etag, tags, desired, reported FROM twins"
 			      " WHERE device_id = ? AND module_id = ?";
 /* Parts that are not asked for may fill pages of their own, which are not read then. */
-static const char each_sql[] =
-	"SELECT device_id, module_id, version, etag, CASE WHEN ? THEN tags END,"
-	" CASE WHEN ? THEN desired END, CASE WHEN ? THEN reported END FROM twins"
-	" WHERE (device_id, module_id) >= (?, ?) AND (module_id > '') = ?"
-	" ORDER BY device_id, module_id LIMIT ?";
+#define ROW_COLUMNS                                                                                \
+	"SELECT device_id, module_id, version, twins.etag, CASE WHEN ? THEN tags END,"             \
+	" CASE WHEN ? THEN desired END, CASE WHEN ? THEN reported END"
+#define STATE_COLUMNS ", enabled, connected, authentication"
+#define WITH_STATE    " FROM twins CROSS JOIN identities USING (device_id, module_id)"
+#define EACH                                                                                       \
+	" WHERE (device_id, module_id) >= (?, ?) AND (module_id > '') = ?"                         \
+	" ORDER BY device_id, module_id LIMIT ?"
+#define ONE " WHERE device_id = ? AND module_id = ?"
+static const char each_sql[] = ROW_COLUMNS " FROM twins" EACH;
+static const char each_state_sql[] = ROW_COLUMNS STATE_COLUMNS WITH_STATE EACH;
+static const char one_sql[] = ROW_COLUMNS " FROM twins" ONE;
+static const char one_state_sql[] = ROW_COLUMNS STATE_COLUMNS WITH_STATE ONE;
+static const char count_sql[] = "SELECT count(*) FROM twins WHERE (module_id > '') = ?";
 static const char put_sql[] =
 	"INSERT INTO twins VALUES (?, ?, ?, ?, ?, ?, ?)"
 	" ON CONFLICT DO UPDATE SET version = excluded.version, etag = excluded.etag,"
@@ -94,33 +103,75 @@ static struct vd_twin_text column_text(sqlite3_stmt *q, int column)
 	return (struct vd_twin_text){ text, (size_t)sqlite3_column_bytes(q, column) };
 }
 
+static int give_row(sqlite3_stmt *q, unsigned parts, vd_twin_fn fn, void *argument)
+{
+	struct vd_twin_row row = {
+		.version = sqlite3_column_int64(q, 2),
+		.etag = sqlite3_column_int64(q, 3),
+		.tags = column_text(q, 4),
+		.desired = column_text(q, 5),
+		.reported = column_text(q, 6),
+	};
+
+	vd_sql_copy(q, 0, row.name.device, sizeof row.name.device);
+	vd_sql_copy(q, 1, row.name.module, sizeof row.name.module);
+	if (parts & VD_TWIN_STATE) {
+		row.is_enabled = sqlite3_column_int(q, 7) != 0;
+		row.is_connected = sqlite3_column_int(q, 8) != 0;
+		row.authentication = (const char *)sqlite3_column_text(q, 9);
+	}
+	return fn(&row, argument);
+}
+
+static int64_t wants(unsigned parts, unsigned part)
+{
+	return (parts & part) != 0;
+}
+
 int vd_store_twins_each(struct vd_store *s, bool of_modules, const struct vd_name *from,
 			unsigned parts, int limit, vd_twin_fn fn, void *argument)
 {
-	sqlite3_stmt *q = vd_sql(s, each_sql, "iiittii", (int64_t)((parts & VD_TWIN_TAGS) != 0),
-				 (int64_t)((parts & VD_TWIN_DESIRED) != 0),
-				 (int64_t)((parts & VD_TWIN_REPORTED) != 0), from->device,
-				 from->module, (int64_t)of_modules, (int64_t)limit);
+	sqlite3_stmt *q = vd_sql(s, parts & VD_TWIN_STATE ? each_state_sql : each_sql, "iiittii",
+				 wants(parts, VD_TWIN_TAGS), wants(parts, VD_TWIN_DESIRED),
+				 wants(parts, VD_TWIN_REPORTED), from->device, from->module,
+				 (int64_t)of_modules, (int64_t)limit);
 	int r;
 
 	while ((r = vd_sql_step(s, q)) > 0) {
-		struct vd_twin_row row = {
-			.version = sqlite3_column_int64(q, 2),
-			.etag = sqlite3_column_int64(q, 3),
-			.tags = column_text(q, 4),
-			.desired = column_text(q, 5),
-			.reported = column_text(q, 6),
-		};
-
-		vd_sql_copy(q, 0, row.name.device, sizeof row.name.device);
-		vd_sql_copy(q, 1, row.name.module, sizeof row.name.module);
-		r = fn(&row, argument);
+		r = give_row(q, parts, fn, argument);
 		if (r != 0) {
 			vd_sql_done(q);
 			return r;
 		}
 	}
 	return r;
+}
+
+int vd_store_twin_row(struct vd_store *s, const struct vd_name *name, unsigned parts, vd_twin_fn fn,
+		      void *argument)
+{
+	sqlite3_stmt *q = vd_sql(s, parts & VD_TWIN_STATE ? one_state_sql : one_sql, "iiitt",
+				 wants(parts, VD_TWIN_TAGS), wants(parts, VD_TWIN_DESIRED),
+				 wants(parts, VD_TWIN_REPORTED), name->device, name->module);
+	int r = vd_sql_step(s, q);
+
+	if (r <= 0)
+		return r;
+	r = give_row(q, parts, fn, argument);
+	vd_sql_done(q);
+	return r;
+}
+
+int vd_store_twin_count(struct vd_store *s, bool of_modules, int64_t *ret_count)
+{
+	sqlite3_stmt *q = vd_sql(s, count_sql, "i", (int64_t)of_modules);
+	int r = vd_sql_step(s, q);
+
+	if (r <= 0)
+		return r < 0 ? r : -EIO;
+	*ret_count = sqlite3_column_int64(q, 0);
+	vd_sql_done(q);
+	return 0;
 }
 
 static int section_text(const struct vd_section *section, char **ret_text)
@@ -143,6 +194,8 @@ int vd_store_twin_put(struct vd_store *s, const struct vd_name *name, const stru
 
 	if (r == 0)
 		r = section_text(twin->reported, &reported);
+	if (r == 0)
+		r = vd_twin_index_put(s, name, &(struct vd_twin_texts){ tags, desired, reported });
 	if (r < 0)
 		return r;
 	return vd_sql_run(s, vd_sql(s, put_sql, "ttiittt", name->device, name->module,
