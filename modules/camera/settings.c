@@ -20,8 +20,10 @@ static const char *const formats[] = { [VD_PIXELS_MJPEG] = "mjpeg",
 				       [VD_PIXELS_AUTO] = "auto" };
 
 /* What may change while the source stays open. */
-static const char *const outside_source[] = { "trigger", "intervalMs", "waitForConsumer",
-					      "timeoutMs", "healthIntervalMs", "ring", "kept", "clip" };
+static const char *const outside_source[] = {
+	"trigger", "intervalMs", "waitForConsumer", "timeoutMs", "healthIntervalMs", "ring",
+	"kept",    "clip"
+};
 
 #define ONE(kind) (1U << (kind))
 enum {
