@@ -19,7 +19,7 @@ import unittest
 from pathlib import Path
 
 import camera_module
-from camera_module import PATIENCE_S, receive
+from camera_module import PATIENCE_S
 
 
 def read_avi(data):
@@ -60,21 +60,10 @@ def read_avi(data):
 class Camera(camera_module.Camera):
     """Keeps what publications bring along."""
 
-    def wait_any(self, kinds, wanted, wait_s=PATIENCE_S):
-        seen, end = 0, time.monotonic() + wait_s
-        while True:
-            for packet in self.packets[seen:]:
-                if packet.get("type") in kinds and wanted(packet):
-                    return packet
-            seen = len(self.packets)
-            packet, fds = receive(self.sock, max(0.0, end - time.monotonic()))
-            if not packet:
-                raise AssertionError("no %s among %s\n%s" % (
-                    kinds, self.packets[-8:], (self.folder / "log").read_text()[-2000:]))
-            packet["files"] = [self.take_file(fd) for fd in fds]
-            if packet["type"] == "publish" and "id" in packet and self.stores:
-                self.send({"type": "stored", "id": packet["id"], "seq": 4711})
-            self.packets.append(packet)
+    def note(self, packet, fds):
+        packet["files"] = [self.take_file(fd) for fd in fds]
+        if packet["type"] == "publish" and "id" in packet and self.stores:
+            self.send({"type": "stored", "id": packet["id"], "seq": 4711})
 
     stores = True
 
@@ -91,13 +80,6 @@ class Camera(camera_module.Camera):
             block = os.pread(fd, 1 << 20, len(data))
         os.close(fd)
         return data
-
-    def connect(self, peer="station"):
-        consumer = camera_module.Consumer()
-        self.send({"type": "channel", "role": "producer", "port": "frame", "peer": peer},
-                  [consumer.peer.fileno()])
-        consumer.peer.close()
-        return consumer
 
     def ask(self, method, body):
         """Without waiting for the answer; its id."""

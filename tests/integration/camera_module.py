@@ -134,12 +134,16 @@ class Camera:
                     return packet
             seen = len(self.packets)
             packet, fds = receive(self.sock, max(0.0, end - time.monotonic()))
-            for fd in fds:
-                os.close(fd)
             if not packet:
                 raise AssertionError("no %s among %s\n%s" % (
                     kinds, self.packets[-8:], (self.folder / "log").read_text()[-2000:]))
+            self.note(packet, fds)
             self.packets.append(packet)
+
+    def note(self, packet, fds):
+        """What came with a packet is not wanted."""
+        for fd in fds:
+            os.close(fd)
 
     def wait_state(self, state):
         return self.wait("report", lambda p: p["body"].get("state") == state)["body"]
@@ -147,9 +151,9 @@ class Camera:
     def forget(self):
         self.packets = []
 
-    def connect(self):
+    def connect(self, peer="station"):
         consumer = Consumer()
-        self.send({"type": "channel", "role": "producer", "port": "frame", "peer": "station"},
+        self.send({"type": "channel", "role": "producer", "port": "frame", "peer": peer},
                   [consumer.peer.fileno()])
         consumer.peer.close()
         return consumer
