@@ -116,6 +116,16 @@ class Devices(ServiceTest):
         self.refused("DeviceNotFoundError", self.registry, "get", "one")
         self.refused("DeviceNotFoundError", self.registry, "delete", "one")
 
+    def test_an_edge_device_has_its_system_modules(self):
+        made = self.registry("create", {"deviceId": "edge", "capabilities": {"iotEdge": True}})
+        self.assertEqual(made["capabilities"], {"iotEdge": True})
+        self.assertEqual(sorted(m["moduleId"] for m in
+                                self.registry("getModulesOnDevice", "edge")),
+                         ["$edgeAgent", "$edgeHub"])
+        rows = self.service.call("own", "query", "SELECT deviceId FROM devices WHERE "
+                                 "devices.capabilities.iotEdge = true", None, False)["rows"]
+        self.assertEqual(rows, [{"deviceId": "edge"}])
+
     def test_many_at_once(self):
         names = [f"bulk{i}" for i in range(20)]
         result = self.registry("addDevices", [{"deviceId": name} for name in names])

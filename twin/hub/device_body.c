@@ -152,12 +152,28 @@ static int read_status(const cJSON *body, struct vd_device *device, struct vd_fa
 			     sizeof device->status_reason, fault);
 }
 
+static int read_capabilities(const cJSON *body, struct vd_device *device, struct vd_fault *fault)
+{
+	const cJSON *capabilities = vd_json_get(body, "capabilities");
+	const cJSON *edge = vd_json_get(capabilities, "iotEdge");
+
+	if (capabilities && !cJSON_IsNull(capabilities) && !cJSON_IsObject(capabilities))
+		return refuse(fault, "/capabilities", "is not an object");
+	if (edge && !cJSON_IsBool(edge))
+		return refuse(fault, "/capabilities/iotEdge", "is neither true nor false");
+	if (edge)
+		device->is_edge = cJSON_IsTrue(edge);
+	return 0;
+}
+
 int vd_device_body_read(const cJSON *body, struct vd_device *device, struct vd_fault *fault)
 {
 	int r = check_id(body, "deviceId", "/deviceId", device->name.device, fault);
 
 	if (r == 0 && device->name.module[0])
 		r = check_id(body, "moduleId", "/moduleId", device->name.module, fault);
+	else if (r == 0)
+		r = read_capabilities(body, device, fault);
 	if (r == 0)
 		r = read_status(body, device, fault);
 	if (r == 0)

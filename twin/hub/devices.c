@@ -257,11 +257,45 @@ static int shut_out_former(struct vd_devices *devices, struct vd_device *device)
 	return r;
 }
 
+/* What a put changes beside the identity that it names. */
+static const char *const edge_modules[] = { "$edgeAgent", "$edgeHub" };
+struct put {
+	struct vd_device before, after;
+	struct vd_device made[sizeof edge_modules / sizeof edge_modules[0]];
+	size_t made_count;
+};
+
+/* As Azure does: an edge device has its system modules from the start. */
+static int make_edge_modules(struct vd_devices *devices, struct put *put, int64_t now_ms)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof edge_modules / sizeof edge_modules[0]; i++) {
+		struct vd_device module = { .name = put->after.name,
+					    .enabled = true,
+					    .status_updated_ms = now_ms,
+					    .auth = VD_AUTH_SAS,
+					    .managed_by = "iotEdge" };
+		struct vd_device there;
+
+		(void)snprintf(module.name.module, sizeof module.name.module, "%s",
+			       edge_modules[i]);
+		r = vd_store_device_get(devices->store, &module.name, &there);
+		if (r != VD_STORE_NONE)
+			continue;
+		r = write_device(devices, &module, true, now_ms);
+		if (r == 0)
+			r = note(devices, &module.name, "createModuleIdentity", &module, now_ms);
+		put->made[put->made_count++] = module;
+	}
+	return r;
+}
+
 static int put_in_transaction(struct vd_devices *devices, const struct vd_name *name,
 			      const char *if_match, const cJSON *body, int64_t now_ms,
-			      struct vd_device *before, struct vd_device *after,
-			      struct vd_fault *fault)
+			      struct put *put, struct vd_fault *fault)
 {
+	struct vd_device *before = &put->before, *after = &put->after;
 	int r = find_for_put(devices, name, if_match, before, fault);
 
 	if (r != 0)
@@ -276,7 +310,9 @@ static int put_in_transaction(struct vd_devices *devices, const struct vd_name *
 		r = shut_out_former(devices, after);
 	if (r == 0)
 		r = write_device(devices, after, !before->generation[0], now_ms);
-	return r == 0 ? note(devices, name, put_operation(before, after), after, now_ms) : r;
+	if (r == 0)
+		r = note(devices, name, put_operation(before, after), after, now_ms);
+	return r == 0 && after->is_edge ? make_edge_modules(devices, put, now_ms) : r;
 }
 
 static int kick_module(const struct vd_device *module, void *argument)
@@ -330,12 +366,13 @@ int vd_devices_put(struct vd_devices *devices, const struct vd_name *name, const
 		   const cJSON *body, int64_t now_ms, struct vd_device *ret_device,
 		   struct vd_fault *fault)
 {
-	struct vd_device before = { 0 }, after = { 0 };
+	struct put put = { 0 };
+	const struct vd_device nobody = { 0 };
 	int r = vd_store_begin(devices->store);
 
 	if (r < 0)
 		return r;
-	r = put_in_transaction(devices, name, if_match, body, now_ms, &before, &after, fault);
+	r = put_in_transaction(devices, name, if_match, body, now_ms, &put, fault);
 	if (r != 0) {
 		vd_store_rollback(devices->store);
 		return r;
@@ -343,9 +380,11 @@ int vd_devices_put(struct vd_devices *devices, const struct vd_name *name, const
 	r = vd_store_commit(devices->store);
 	if (r < 0)
 		return r;
-	(void)publish_put(devices, &after); /* logged and tried again */
-	announce_put(devices, &before, &after);
-	*ret_device = after;
+	(void)publish_put(devices, &put.after); /* logged and tried again */
+	announce_put(devices, &put.before, &put.after);
+	for (size_t i = 0; i < put.made_count; i++)
+		announce_put(devices, &nobody, &put.made[i]);
+	*ret_device = put.after;
 	return 0;
 }
 
@@ -569,7 +608,7 @@ cJSON *vd_device_json(const struct vd_device *d)
 	    !vd_json_add_string(json, "generationId", d->generation) ||
 	    !vd_json_add_string(json, "etag", vd_etag_text(d->etag, etag)) || !add_own(json, d) ||
 	    !add_times(json, d) || !vd_json_add_take(json, "authentication", &authentication) ||
-	    !vd_json_add_bool(capabilities, "iotEdge", false) ||
+	    !vd_json_add_bool(capabilities, "iotEdge", d->is_edge) ||
 	    (!d->name.module[0] && !vd_json_add_take(json, "capabilities", &capabilities)))
 		return NULL;
 	return VD_TAKE(json);

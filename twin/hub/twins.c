@@ -147,7 +147,7 @@ static int head_json(struct vd_store *store, const struct vd_device *device, int
 	    !vd_json_add_string(json, "etag", vd_etag_text(twin_etag, etag)) ||
 	    !vd_json_add_number(json, "version", (double)version) ||
 	    !vd_json_add_string(json, "modelId", "") ||
-	    !vd_json_add_bool(capabilities, "iotEdge", false) ||
+	    !vd_json_add_bool(capabilities, "iotEdge", device->is_edge) ||
 	    !vd_json_add_take(json, "capabilities", &capabilities))
 		return -ENOMEM;
 	r = add_configurations(store, &device->name, json);

@@ -161,6 +161,8 @@ static void a_bad_body_names_its_place(void **state)
 		{ "{", "ErrorCode:ArgumentInvalid" },
 		{ "{\"deviceId\":\"other\"}", "/deviceId" },
 		{ "{\"status\":\"on\"}", "/status" },
+		{ "{\"capabilities\":7}", "/capabilities" },
+		{ "{\"capabilities\":{\"iotEdge\":1}}", "/capabilities/iotEdge" },
 		{ "{\"authentication\":7}", "/authentication" },
 		{ "{\"authentication\":{\"type\":\"magic\"}}", "/authentication/type" },
 		{ "{\"authentication\":{\"symmetricKey\":{\"primaryKey\":\"short\"}}}",
@@ -178,6 +180,29 @@ static void a_bad_body_names_its_place(void **state)
 	}
 	assert_int_equal(ask(c, VD_VERB_GET, "/devices/d1", NULL, NULL), 404);
 	assert_int_equal(ask(c, VD_VERB_PUT, "/devices/a%2Bb", "{}", NULL), 400);
+}
+
+static void an_edge_device_has_its_system_modules_from_the_start(void **state)
+{
+	struct caller *c = *state;
+	const char *edge = "{\"capabilities\":{\"iotEdge\":true}}";
+
+	assert_int_equal(ask(c, VD_VERB_PUT, "/devices/e1", edge, NULL), 200);
+	assert_true(cJSON_IsTrue(vd_json_at(c->call.reply.body, "/capabilities/iotEdge")));
+	assert_int_equal(ask(c, VD_VERB_GET, "/devices/e1/modules/%24edgeHub", NULL, NULL), 200);
+	assert_string_equal(answer(c, "managedBy"), "iotEdge");
+	assert_int_equal(ask(c, VD_VERB_GET, "/twins/e1/modules/%24edgeAgent", NULL, NULL), 200);
+	assert_int_equal(ask(c, VD_VERB_GET, "/twins/e1", NULL, NULL), 200);
+	assert_true(cJSON_IsTrue(vd_json_at(c->call.reply.body, "/capabilities/iotEdge")));
+	/* An update without a word of it leaves it; one may become an edge device later. */
+	assert_int_equal(ask(c, VD_VERB_PUT, "/devices/e1", "{}", "*"), 200);
+	assert_true(cJSON_IsTrue(vd_json_at(c->call.reply.body, "/capabilities/iotEdge")));
+	assert_int_equal(ask(c, VD_VERB_PUT, "/devices/d1", "{}", NULL), 200);
+	assert_int_equal(ask(c, VD_VERB_GET, "/devices/d1/modules/%24edgeHub", NULL, NULL), 404);
+	assert_int_equal(ask(c, VD_VERB_PUT, "/devices/d1", edge, "*"), 200);
+	assert_int_equal(ask(c, VD_VERB_GET, "/devices/d1/modules/%24edgeHub", NULL, NULL), 200);
+	assert_int_equal(ask(c, VD_VERB_DELETE, "/devices/e1", NULL, "*"), 204);
+	assert_int_equal(ask(c, VD_VERB_GET, "/devices/e1/modules/%24edgeHub", NULL, NULL), 404);
 }
 
 static void modules_live_and_die_with_their_device(void **state)
@@ -351,6 +376,7 @@ VD_TEST_MAIN(T(a_device_is_created_once_and_gets_keys_of_32_bytes),
 	     T(an_error_has_azures_two_members_and_one_semicolon),
 	     T(an_update_with_empty_keys_keeps_them_and_other_keys_end_the_connection),
 	     T(etags_guard_devices), T(a_bad_body_names_its_place),
+	     T(an_edge_device_has_its_system_modules_from_the_start),
 	     T(modules_live_and_die_with_their_device), T(a_twin_is_read_patched_and_replaced),
 	     T(nobody_gets_in_without_a_good_token),
 	     T(a_policy_opens_what_it_has_the_right_for_and_no_more),
