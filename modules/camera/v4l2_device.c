@@ -14,6 +14,7 @@
 
 #include "modules/camera/v4l2_controls.h"
 #include "modules/camera/v4l2_modes.h"
+#include "modules/camera/v4l2_twin.h"
 
 static const struct {
 	enum vd_pixel_format format;
@@ -80,6 +81,21 @@ static int find(struct vd_v4l2_device *d, const char *pattern, struct vd_fault *
 	}
 	globfree(&found);
 	return outcome;
+}
+
+/* A path by its plug names one camera; a name by what the camera says of itself may fit two. */
+static int check_twin(const struct vd_v4l2_device *d, struct vd_fault *fault)
+{
+	char other[64];
+
+	if (!d->io->sysfs || strstr(d->path, "/by-path/") ||
+	    !vd_v4l2_has_twin(d->io->sysfs, d->path, other, sizeof other))
+		return 0;
+	vd_fault_set(fault, 409, NULL,
+		     "%s is ambiguous: %s is the same camera by vendor, product and serial number; "
+		     "name it below /dev/v4l/by-path",
+		     d->path, other);
+	return VD_SOURCE_FAILED;
 }
 
 static int check_capability(struct vd_v4l2_device *d, struct vd_fault *fault)
@@ -286,6 +302,8 @@ int vd_v4l2_device_open(struct vd_v4l2_device *device, const struct vd_v4l2_io *
 
 	*device = (struct vd_v4l2_device){ .io = io, .fd = -1 };
 	r = find(device, settings->path, fault);
+	if (r == 0)
+		r = check_twin(device, fault);
 	if (r != 0)
 		return r;
 	device->fd = io->open(io->context, device->path);

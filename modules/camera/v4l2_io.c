@@ -60,4 +60,5 @@ const struct vd_v4l2_io vd_v4l2_kernel = {
 	.map = kernel_map,
 	.unmap = kernel_unmap,
 	.poll = kernel_poll,
+	.sysfs = "/sys",
 };

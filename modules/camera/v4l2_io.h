@@ -16,6 +16,7 @@ struct vd_v4l2_io {
 	void (*unmap)(void *context, void *memory, size_t len);
 	int (*poll)(void *context, struct pollfd *fds, unsigned count, int timeout_ms);
 	void *context;
+	const char *sysfs; /* NULL: there is none */
 };
 
 extern const struct vd_v4l2_io vd_v4l2_kernel;

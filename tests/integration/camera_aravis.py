@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """vedette-camera with the GigE Vision camera that comes with Aravis, on loopback.
 
-usage: camera_aravis.py MODULE MAKE_JPEGS [unittest arguments]; ends with 77 where Debian's
-aravis-tools are not installed.
+usage: camera_aravis.py MODULE MAKE_JPEGS [unittest arguments]; ends with 77 where libaravis is not
+installed. camera_aravis.py --camera SERIAL LOST is the camera, which loses LOST of 1000 packets.
 """
-import shutil
+import ctypes
 import signal
 import subprocess
 import sys
@@ -17,8 +17,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import camera_module as rig  # noqa: E402
 from camera_module import Camera, CameraCase  # noqa: E402
 
-FAKE = "arv-fake-gv-camera-0.8"
 SKIPPED = 77
+
+
+def load():
+    try:
+        return ctypes.CDLL("libaravis-0.8.so.0")
+    except OSError:
+        return None
+
+
+def be_camera(serial, lost):
+    """The simulated camera of the library, until killed."""
+    library = load()
+    library.arv_gv_fake_camera_new.restype = ctypes.c_void_p
+    camera = library.arv_gv_fake_camera_new(b"127.0.0.1", serial.encode())
+    library.g_object_set(ctypes.c_void_p(camera), b"gvsp-lost-ratio", ctypes.c_double(lost / 1000), None)
+    signal.pause()
 
 
 def jpeg_shape(data):
@@ -30,9 +45,9 @@ def jpeg_shape(data):
 
 
 class AravisTest(CameraCase):
-    def plug_in(self, serial="VD1", *more):
-        process = subprocess.Popen([FAKE, "-i", "127.0.0.1", "-s", serial, *more], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def plug_in(self, serial="VD1", lost=0):
+        process = subprocess.Popen([sys.executable, __file__, "--camera", serial, str(lost)],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(self.unplug, process)
         return process
 
@@ -121,7 +136,7 @@ class AravisTest(CameraCase):
                 self.unplug(process)
 
     def test_an_incomplete_frame_is_a_failed_capture(self):
-        self.plug_in("VD1", "-r", "30")
+        self.plug_in(lost=30)
         with self.camera(trigger="device", timeoutMs=10000) as camera:
             camera.wait_state("ok")
             consumer = camera.connect()
@@ -178,9 +193,11 @@ class AravisTest(CameraCase):
 
 
 if __name__ == "__main__":
-    if not shutil.which(FAKE):
-        print(FAKE + " is not installed")
+    if not load():
+        print("libaravis-0.8-0 is not installed")
         sys.exit(SKIPPED)
+    if sys.argv[1] == "--camera":
+        be_camera(sys.argv[2], int(sys.argv[3]))
     signal.alarm(170)
     rig.MODULE, rig.MAKE_JPEGS = sys.argv[1:3]
     unittest.main(argv=[sys.argv[0]] + sys.argv[3:], verbosity=2)
