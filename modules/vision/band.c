@@ -44,21 +44,14 @@ static void compare_row(const struct vd_band *band, const uint8_t *row, int y,
 
 struct rows {
 	struct vd_lighting lighting;
-	uint16_t *gains, *across;
+	uint16_t *gains;
 	uint8_t *row, *scratch;
-};
-
-/* What vd_row_down puts together. */
-struct pair {
-	const uint16_t *above, *below;
-	int fy;
 };
 
 static void rows_fini(struct rows *rows)
 {
 	vd_lighting_fini(&rows->lighting);
 	free(rows->gains);
-	free(rows->across);
 	free(rows->row);
 	free(rows->scratch);
 }
@@ -76,11 +69,10 @@ static int begin(const struct vd_band *band, const struct vd_image *lit, struct 
 	int r;
 
 	rows->gains = malloc(n * sizeof *rows->gains);
-	rows->across = malloc(n * sizeof *rows->across);
 	rows->row = malloc(n);
 	rows->scratch = malloc(n);
 	work->gains.mean = 1;
-	if (!rows->gains || !rows->across || !rows->row || !rows->scratch)
+	if (!rows->gains || !rows->row || !rows->scratch)
 		return -ENOMEM;
 	r = vd_excess_shape(&work->excess, band->upper.width, band->upper.height);
 	if (r < 0 || band->window_px <= 0)
@@ -89,9 +81,9 @@ static int begin(const struct vd_band *band, const struct vd_image *lit, struct 
 				 &work->gains);
 }
 
-/* One row, sampled from two, against its part of the band, under the light of where it is. */
+/* One row, sampled from three, against its part of the band, under the light of where it is. */
 static void judge_lit(const struct vd_band *band, struct vd_band_work *work, struct rows *rows,
-		      const struct pair *pair, int y)
+		      const struct vd_triple *from, int y)
 {
 	const uint8_t *upper = vd_image_row(&band->upper, y),
 		      *lower = vd_image_row(&band->lower, y);
@@ -99,44 +91,44 @@ static void judge_lit(const struct vd_band *band, struct vd_band_work *work, str
 
 	if (y % ROWS_A_GAIN == 0)
 		vd_lighting_row(&rows->lighting, y, n, rows->gains);
-	work->excess.any[y] = vd_row_judge(pair->above, pair->below, pair->fy, rows->gains, upper,
-					   lower, n, rows->scratch) != 0;
+	work->excess.any[y] = vd_row_judge(from->above, from->middle, from->below, from->phase,
+					   rows->gains, upper, lower, n, rows->scratch) != 0;
 	if (!work->excess.any[y])
 		return;
 	memcpy(vd_image_row(&work->excess.excess, y), rows->scratch, (size_t)n);
-	vd_row_down(pair->above, pair->below, pair->fy, n, rows->row);
+	vd_row_down(from->above, from->middle, from->below, from->phase, n, rows->row);
 	vd_row_gain(rows->row, rows->gains, n);
 	vd_row_polarity(rows->row, upper, rows->scratch, n, vd_image_row(&work->excess.bits, y));
 }
 
-/* A row that is registered already, as if it had been sampled at whole pixels. */
+/* A row that is registered already. */
 static void judge_registered(const struct vd_band *band, struct vd_band_work *work,
 			     struct rows *rows, const uint8_t *row, int y)
 {
-	const struct pair pair = { rows->across, rows->across, 0 };
 	const int n = band->upper.width;
 
 	if (band->window_px <= 0) {
 		compare_row(band, row, y, &work->excess, rows->scratch);
 		return;
 	}
-	vd_row_across(row, 0, n - 1, rows->across);
-	rows->across[n - 1] = (uint16_t)(row[n - 1] * 4);
-	judge_lit(band, work, rows, &pair, y);
+	if (y % ROWS_A_GAIN == 0)
+		vd_lighting_row(&rows->lighting, y, n, rows->gains);
+	memcpy(rows->row, row, (size_t)n);
+	vd_row_gain(rows->row, rows->gains, n);
+	compare_row(band, rows->row, y, &work->excess, rows->scratch);
 }
 
 static void judge_sampled(const struct vd_band *band, struct vd_band_work *work, struct rows *rows,
 			  struct vd_sampler *sampler, double y, int row)
 {
-	struct pair pair;
+	const struct vd_triple from = vd_sampler_take(sampler, y);
 
-	if (band->window_px <= 0) {
-		vd_sampler_row(sampler, y, rows->row);
-		compare_row(band, rows->row, row, &work->excess, rows->scratch);
+	if (band->window_px > 0) {
+		judge_lit(band, work, rows, &from, row);
 		return;
 	}
-	pair.fy = vd_sampler_take(sampler, y, &pair.above, &pair.below);
-	judge_lit(band, work, rows, &pair, row);
+	vd_row_down(from.above, from.middle, from.below, from.phase, band->upper.width, rows->row);
+	compare_row(band, rows->row, row, &work->excess, rows->scratch);
 }
 
 static void end(const struct vd_band *band, struct rows *rows)

@@ -36,29 +36,50 @@ CLONES void vd_row_blend(const uint8_t *restrict upper, const uint8_t *restrict 
 	}
 }
 
-CLONES void vd_row_across(const uint8_t *restrict row, int fx, int n, uint16_t *restrict out)
+/* What the samples before, in and after the middle count: b^2 / 2 of each, and the rest. */
+struct taps {
+	uint16_t before, middle, after;
+};
+
+static inline struct taps taps_at(uint16_t phase)
 {
-	const uint16_t right = (uint16_t)fx, left = (uint16_t)(VD_BLEND_ONE - fx);
+	const uint16_t to_go = (uint16_t)(VD_BLEND_ONE - phase);
+	const uint16_t before = (uint16_t)((uint16_t)(to_go * to_go + 64) >> 7);
+	const uint16_t after = (uint16_t)((uint16_t)(phase * phase + 64) >> 7);
 
-	for (int i = 0; i < n; i++) {
-		const uint16_t mixed =
-			(uint16_t)((uint16_t)(row[i] * left) + (uint16_t)(row[i + 1] * right));
-
-		out[i] = (uint16_t)((uint16_t)(mixed + 8) >> 4);
-	}
+	return (struct taps){ before, (uint16_t)(VD_BLEND_ONE - before - after), after };
 }
 
-CLONES void vd_row_down(const uint16_t *restrict upper, const uint16_t *restrict lower, int fy,
-			int n, uint8_t *restrict out)
+static inline uint16_t weigh(uint16_t a, uint16_t b, uint16_t c, struct taps taps)
 {
-	const uint16_t below = (uint16_t)fy, above = (uint16_t)(VD_BLEND_ONE - fy);
+	return (uint16_t)((uint16_t)(a * taps.before) + (uint16_t)(b * taps.middle) +
+			  (uint16_t)(c * taps.after));
+}
 
-	for (int i = 0; i < n; i++) {
-		const uint16_t mixed =
-			(uint16_t)((uint16_t)(upper[i] * above) + (uint16_t)(lower[i] * below));
+int vd_soft_weight(int phase, int tap)
+{
+	const struct taps taps = taps_at((uint16_t)phase);
 
-		out[i] = (uint8_t)((uint16_t)(mixed + 128) >> 8);
-	}
+	return tap < 0 ? taps.before : tap > 0 ? taps.after : taps.middle;
+}
+
+CLONES void vd_row_across(const uint8_t *restrict row, int phase, int n, uint16_t *restrict out)
+{
+	const struct taps taps = taps_at((uint16_t)phase);
+
+	for (int i = 0; i < n; i++)
+		out[i] = (uint16_t)((uint16_t)(weigh(row[i], row[i + 1], row[i + 2], taps) + 8) >>
+				    4);
+}
+
+CLONES void vd_row_down(const uint16_t *restrict above, const uint16_t *restrict middle,
+			const uint16_t *restrict below, int phase, int n, uint8_t *restrict out)
+{
+	const struct taps taps = taps_at((uint16_t)phase);
+
+	for (int i = 0; i < n; i++)
+		out[i] = (uint8_t)((uint16_t)(weigh(above[i], middle[i], below[i], taps) + 128) >>
+				   8);
 }
 
 CLONES void vd_row_slant(const uint8_t *restrict upper, const uint8_t *restrict lower,
@@ -81,6 +102,27 @@ CLONES void vd_row_slant(const uint8_t *restrict upper, const uint8_t *restrict 
 		u = (uint16_t)((uint16_t)(u + 8) >> 4);
 		l = (uint16_t)((uint16_t)(l + 8) >> 4);
 		mixed = (uint16_t)((uint16_t)(u * above) + (uint16_t)(l * below));
+		out[i] = (uint8_t)((uint16_t)(mixed + 128) >> 8);
+	}
+}
+
+CLONES void vd_row_slant_soft(const uint8_t *restrict above, const uint8_t *restrict middle,
+			      const uint8_t *restrict below, struct vd_slant slant, int n,
+			      uint8_t *restrict out)
+{
+	for (int i = 0; i < n; i++) {
+		const uint16_t k = (uint16_t)i;
+		const struct taps across = taps_at(
+			(uint16_t)((uint16_t)(slant.x + (uint16_t)(k * slant.step_x)) >> 10));
+		const struct taps down = taps_at(
+			(uint16_t)((uint16_t)(slant.y + (uint16_t)(k * slant.step_y)) >> 10));
+		const uint16_t a = weigh(above[i], above[i + 1], above[i + 2], across);
+		const uint16_t m = weigh(middle[i], middle[i + 1], middle[i + 2], across);
+		const uint16_t b = weigh(below[i], below[i + 1], below[i + 2], across);
+		const uint16_t mixed = weigh((uint16_t)((uint16_t)(a + 8) >> 4),
+					     (uint16_t)((uint16_t)(m + 8) >> 4),
+					     (uint16_t)((uint16_t)(b + 8) >> 4), down);
+
 		out[i] = (uint8_t)((uint16_t)(mixed + 128) >> 8);
 	}
 }
@@ -132,19 +174,18 @@ CLONES uint8_t vd_row_compare(const uint8_t *restrict row, const uint8_t *restri
 	return any;
 }
 
-CLONES uint8_t vd_row_judge(const uint16_t *restrict above, const uint16_t *restrict below, int fy,
+CLONES uint8_t vd_row_judge(const uint16_t *restrict above, const uint16_t *restrict middle,
+			    const uint16_t *restrict below, int phase,
 			    const uint16_t *restrict gain, const uint8_t *restrict upper,
 			    const uint8_t *restrict lower, int n, uint8_t *restrict excess)
 {
-	const uint16_t down = (uint16_t)fy, up = (uint16_t)(VD_BLEND_ONE - fy);
+	const struct taps taps = taps_at((uint16_t)phase);
 	uint8_t any = 0;
 
 	for (int i = 0; i < n; i++) {
-		const uint16_t mixed =
-			(uint16_t)((uint16_t)(above[i] * up) + (uint16_t)(below[i] * down) + 128);
-		const uint8_t plain = (uint8_t)(mixed >> 8), v = brighten(plain, gain[i]);
-		const uint8_t most = plain >= VD_CLIPPED ? 255 : v;
-		const uint8_t e = above_by(v, upper[i]) | above_by(lower[i], most);
+		const uint16_t mixed = (uint16_t)(weigh(above[i], middle[i], below[i], taps) + 128);
+		const uint8_t v = brighten((uint8_t)(mixed >> 8), gain[i]);
+		const uint8_t e = above_by(v, upper[i]) | above_by(lower[i], v);
 
 		excess[i] = e;
 		any |= e;
@@ -185,15 +226,22 @@ CLONES int64_t vd_row_weighted(const int16_t *restrict g, const uint8_t *restric
 	return sum;
 }
 
-CLONES void vd_row_accumulate(uint16_t *restrict sums, const uint8_t *restrict rows, size_t stride,
-			      int n)
+static inline uint8_t larger(uint8_t a, uint8_t b)
+{
+	return a > b ? a : b;
+}
+
+CLONES void vd_row_accumulate(uint16_t *restrict sums, uint8_t *restrict most,
+			      const uint8_t *restrict rows, size_t stride, int n)
 {
 	const uint8_t *restrict a = rows, *restrict b = rows + stride;
 	const uint8_t *restrict c = b + stride, *restrict d = c + stride;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		sums[i] = (uint16_t)(sums[i] +
 				     (uint16_t)((uint16_t)(a[i] + b[i]) + (uint16_t)(c[i] + d[i])));
+		most[i] = larger(most[i], larger(larger(a[i], b[i]), larger(c[i], d[i])));
+	}
 }
 
 CLONES void vd_row_cells(const uint16_t *restrict sums, int count, uint32_t *restrict out)

@@ -18,11 +18,15 @@ enum { VD_BLEND_ONE = 64, VD_GAIN_ONE = 1024, VD_PRODUCTS_MOST = 16384, VD_CLIPP
 void vd_row_blend(const uint8_t *upper, const uint8_t *lower, int fx, int fy, int n, uint8_t *out);
 
 /*
- * vd_row_blend in two steps, so that a row that serves as the lower one and then as the upper one
- * is taken across only once; the same bits. across: quarter grey levels; reads n + 1 samples.
+ * Soft sampling: the quadratic B-spline over 3 x 3 samples. It blurs nearly alike wherever between
+ * pixels a sample falls, where a bilinear one is sharp on a pixel and soft between two; of that
+ * difference sharp detail makes residuals that look like defects. phase: 0 .. VD_BLEND_ONE - 1, the
+ * middle sample is half a pixel after at 0. In two steps, so that a row is taken across only once.
+ * across: quarter grey levels; reads n + 2 samples.
  */
-void vd_row_across(const uint8_t *row, int fx, int n, uint16_t *out);
-void vd_row_down(const uint16_t *upper, const uint16_t *lower, int fy, int n, uint8_t *out);
+void vd_row_across(const uint8_t *row, int phase, int n, uint16_t *out);
+void vd_row_down(const uint16_t *above, const uint16_t *middle, const uint16_t *below, int phase,
+		 int n, uint8_t *out);
 
 /*
  * vd_row_blend along a slanted line: fractions of 1/65536 that begin at x, y and grow by step_x,
@@ -34,6 +38,10 @@ struct vd_slant {
 };
 void vd_row_slant(const uint8_t *upper, const uint8_t *lower, struct vd_slant slant, int n,
 		  uint8_t *out);
+
+/* The same softly, between three rows; reads n + 2 samples of each. */
+void vd_row_slant_soft(const uint8_t *above, const uint8_t *middle, const uint8_t *below,
+		       struct vd_slant slant, int n, uint8_t *out);
 
 /* row[i] = row[i] * gain[i] / VD_GAIN_ONE, rounded, at most 255. gain <= 8 * VD_GAIN_ONE. In place. */
 void vd_row_gain(uint8_t *row, const uint16_t *gain, int n);
@@ -51,14 +59,16 @@ void vd_row_ramps(const uint32_t *knots, int count, uint16_t *out);
 uint8_t vd_row_compare(const uint8_t *row, const uint8_t *upper, const uint8_t *lower, int n,
 		       uint8_t *excess);
 
+/* What the sample before (-1), in (0) and after (1) the middle counts in that, of VD_BLEND_ONE. */
+int vd_soft_weight(int phase, int tap);
+
 /*
  * vd_row_down, vd_row_gain and vd_row_compare in one, without the row itself: hardly a row of a
- * good part is needed any further. A pixel of VD_CLIPPED or more before the gain was at least as
- * bright as it looks: scaled down it is never too dark, or a lamp a little brighter would turn
- * every highlight into a defect.
+ * good part is needed any further.
  */
-uint8_t vd_row_judge(const uint16_t *above, const uint16_t *below, int fy, const uint16_t *gain,
-		     const uint8_t *upper, const uint8_t *lower, int n, uint8_t *excess);
+uint8_t vd_row_judge(const uint16_t *above, const uint16_t *middle, const uint16_t *below,
+		     int phase, const uint16_t *gain, const uint8_t *upper, const uint8_t *lower,
+		     int n, uint8_t *excess);
 
 /* bits[i] = 0 where excess[i] is 0, else 1 where row[i] > upper[i], else 2. */
 void vd_row_polarity(const uint8_t *row, const uint8_t *upper, const uint8_t *excess, int n,
@@ -73,8 +83,8 @@ void vd_row_products(const uint8_t *a, const uint8_t *b, int n, struct vd_produc
 /* Sum of g[i] * b[i]; n <= VD_PRODUCTS_MOST, |g| <= 255. */
 int64_t vd_row_weighted(const int16_t *g, const uint8_t *b, int n);
 
-/* sums[i] += the samples i of four rows; at most 256 rows. */
-void vd_row_accumulate(uint16_t *sums, const uint8_t *rows, size_t stride, int n);
+/* sums[i] += the samples i of four rows, at most 256 rows; most[i] = the largest so far. */
+void vd_row_accumulate(uint16_t *sums, uint8_t *most, const uint8_t *rows, size_t stride, int n);
 
 /* out[k] = sums[16 * k] + ... + sums[16 * k + 15]. */
 void vd_row_cells(const uint16_t *sums, int count, uint32_t *out);

@@ -10,23 +10,49 @@
 /* Keeps the ratio of two dark windows near one: four grey levels, as sums of cells have them. */
 enum { DARK = 4 * 16, GAIN_MOST = 4 * VD_GAIN_ONE, GAIN_LEAST = VD_GAIN_ONE / 4 };
 
+/* Where all cells of a window have clipped, they are still better than nothing. */
+enum { SOUND = 64, CLIPPED = 1 };
+
 static int smaller(int a, int b)
 {
 	return a < b ? a : b;
 }
 
-static void add_rows(const struct vd_image *image, int top, int bottom, uint16_t *sums)
+static void add_rows(const struct vd_image *image, int top, int bottom, struct vd_cell_sums *sums)
 {
 	int y = top;
 
-	memset(sums, 0, (size_t)image->width * sizeof *sums);
+	memset(sums->pixels, 0, (size_t)image->width * sizeof *sums->pixels);
+	memset(sums->most, 0, (size_t)image->width);
 	for (; y + 4 <= bottom; y += 4)
-		vd_row_accumulate(sums, vd_image_row(image, y), image->stride, image->width);
+		vd_row_accumulate(sums->pixels, sums->most, vd_image_row(image, y), image->stride,
+				  image->width);
 	for (; y < bottom; y++) {
 		const uint8_t *row = vd_image_row(image, y);
 
+		vd_row_max(sums->most, row, image->width);
 		for (int x = 0; x < image->width; x++)
-			sums[x] = (uint16_t)(sums[x] + row[x]);
+			sums->pixels[x] = (uint16_t)(sums->pixels[x] + row[x]);
+	}
+}
+
+static uint8_t weight_of(const uint8_t *most, int n)
+{
+	uint8_t largest = 0;
+
+	for (int i = 0; i < n; i++)
+		largest = most[i] > largest ? most[i] : largest;
+	return largest < VD_CLIPPED ? SOUND : CLIPPED;
+}
+
+static void weigh_cells_row(struct vd_cells *cells, int row, const uint8_t *most, int width)
+{
+	uint8_t *weights = cells->weights + (size_t)row * (size_t)cells->columns;
+
+	for (int column = 0; column < cells->columns; column++) {
+		const int left = column * VD_CELL_PX;
+
+		weights[column] = weight_of(most + left, smaller(VD_CELL_PX, width - left));
 	}
 }
 
@@ -39,7 +65,8 @@ static void measure_cells_row(struct vd_cells *cells, const struct vd_image *ima
 	const uint32_t area = (uint32_t)(VD_CELL_PX * (bottom - top));
 	uint16_t *means = cells->means + (size_t)row * (size_t)cells->columns;
 
-	add_rows(image, top, bottom, sums->pixels);
+	add_rows(image, top, bottom, sums);
+	weigh_cells_row(cells, row, sums->most, image->width);
 	vd_row_cells(sums->pixels, whole, sums->cells);
 	for (int column = 0; column < whole; column++)
 		means[column] = (uint16_t)(sums->cells[column] * 16 / area);
@@ -56,14 +83,16 @@ static int cell_sums_init(struct vd_cell_sums *sums, int width)
 {
 	*sums = (struct vd_cell_sums){
 		.pixels = malloc((size_t)width * sizeof *sums->pixels),
+		.most = malloc((size_t)width),
 		.cells = malloc(((size_t)width / VD_CELL_PX + 1) * sizeof *sums->cells),
 	};
-	return sums->pixels && sums->cells ? 0 : -ENOMEM;
+	return sums->pixels && sums->most && sums->cells ? 0 : -ENOMEM;
 }
 
 static void cell_sums_fini(struct vd_cell_sums *sums)
 {
 	free(sums->pixels);
+	free(sums->most);
 	free(sums->cells);
 }
 
@@ -81,8 +110,11 @@ static int shape_cells(struct vd_cells *cells, const struct vd_image *image)
 		return 0;
 	vd_cells_fini(cells);
 	cells->means = calloc((size_t)columns * (size_t)rows, sizeof *cells->means);
-	if (!cells->means)
+	cells->weights = calloc((size_t)columns, (size_t)rows);
+	if (!cells->means || !cells->weights) {
+		vd_cells_fini(cells);
 		return -ENOMEM;
+	}
 	cells->columns = columns;
 	cells->rows = rows;
 	return 0;
@@ -103,21 +135,33 @@ int vd_cells_measure(struct vd_cells *cells, const struct vd_image *image)
 void vd_cells_fini(struct vd_cells *cells)
 {
 	free(cells->means);
+	free(cells->weights);
 	*cells = (struct vd_cells){ 0 };
 }
 
-/* sums[column]: of the cells of this column from radius above row to radius below, each + DARK. */
-static void sum_columns(const struct vd_cells *cells, int row, int radius, uint32_t *sums)
+/*
+ * wanted[column], found[column]: of the cells of this column from radius above row to radius below,
+ * each + DARK, both weighed as the worse of the two.
+ */
+static void sum_columns(const struct vd_cells *reference, const struct vd_cells *image, int row,
+			int radius, uint32_t *wanted, uint32_t *found)
 {
 	const int top = row < radius ? 0 : row - radius;
-	const int bottom = smaller(row + radius, cells->rows - 1);
+	const int bottom = smaller(row + radius, image->rows - 1);
 
-	memset(sums, 0, (size_t)cells->columns * sizeof *sums);
+	memset(wanted, 0, (size_t)image->columns * sizeof *wanted);
+	memset(found, 0, (size_t)image->columns * sizeof *found);
 	for (int y = top; y <= bottom; y++) {
-		const uint16_t *means = cells->means + (size_t)y * (size_t)cells->columns;
+		const size_t at = (size_t)y * (size_t)image->columns;
 
-		for (int x = 0; x < cells->columns; x++)
-			sums[x] += means[x] + DARK;
+		for (int x = 0; x < image->columns; x++) {
+			const size_t i = at + (size_t)x;
+			const uint32_t weight =
+				(uint32_t)smaller(reference->weights[i], image->weights[i]);
+
+			wanted[x] += weight * (uint32_t)(reference->means[i] + DARK);
+			found[x] += weight * (uint32_t)(image->means[i] + DARK);
+		}
 	}
 }
 
@@ -161,8 +205,7 @@ static void measure_gains_row(struct vd_gains *gains, const struct vd_cells *ref
 	uint32_t *wanted = sums, *found = sums + columns;
 	uint64_t wanted_sum, found_sum;
 
-	sum_columns(reference, row, radius, wanted);
-	sum_columns(image, row, radius, found);
+	sum_columns(reference, image, row, radius, wanted, found);
 	wanted_sum = first_window(wanted, columns, radius);
 	found_sum = first_window(found, columns, radius);
 	for (int column = 0; column < columns; column++) {

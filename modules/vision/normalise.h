@@ -13,15 +13,20 @@
  */
 enum { VD_CELL_PX = 16 };
 
-/* Mean of each cell, 1/16 grey level. Starts as { 0 }. */
+/*
+ * Mean of each cell, 1/16 grey level, and how much it counts: a cell with clipped pixels says
+ * little of the light, for they were brighter than they look. Starts as { 0 }.
+ */
 struct vd_cells {
 	uint16_t *means;
+	uint8_t *weights;
 	int columns, rows;
 };
 
-/* Scratch of measuring: sums a pixel column and a cell. */
+/* Scratch of measuring: sum and maximum of a pixel column, sum of a cell. */
 struct vd_cell_sums {
 	uint16_t *pixels;
+	uint8_t *most;
 	uint32_t *cells;
 };
 

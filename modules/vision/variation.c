@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "modules/vision/highlight.h"
 #include "modules/vision/kernels.h"
 #include "modules/vision/warp.h"
 
@@ -16,13 +17,13 @@ static const double ONE = 256, SPREAD_FLOOR = 1.0;
 struct vd_variation_options vd_variation_defaults(void)
 {
 	return (struct vd_variation_options){
-		.abs_threshold = { 10, 10 },
-		.var_threshold = { 3, 3 },
-		.edge_tolerance_px = 0.5,
+		.abs_threshold = { 5, 5 },
+		.var_threshold = { 3.5, 3.5 },
+		.edge_tolerance_px = 0,
 		.window_px = 65,
-		.blobs = { .open_px = 2,
-			   .merge_px = 8,
-			   .min_area_px = 8,
+		.blobs = { .open_px = 1,
+			   .merge_px = 1,
+			   .min_area_px = 4,
 			   .polarity = VD_BRIGHT_AND_DARK },
 	};
 }
@@ -383,9 +384,14 @@ int vd_variation_compare(const struct vd_variation *variation, const struct vd_i
 		r = vd_band_compare_at(&variation->band, image, variation->where.x + pose->dx,
 				       variation->where.y + pose->dy, &work->band);
 	else
-		r = vd_warp(image, pose, variation->where, &work->registered);
+		r = vd_warp_soft(image, pose, variation->where, &work->registered);
 	if (r == 0 && pose->angle_deg != 0)
 		r = vd_band_compare(&variation->band, &work->registered, &work->band);
+	if (r < 0)
+		return r;
+	if (variation->options.window_px > 0)
+		r = vd_highlights_review(&variation->band, image, pose, variation->where,
+					 &work->band);
 	if (r < 0)
 		return r;
 	return vd_blobs_find(&work->band.excess, &variation->band.sigma, &variation->options.blobs,

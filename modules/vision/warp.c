@@ -51,7 +51,17 @@ void vd_warp_row(const struct vd_image *image, double x, double y, int n, uint8_
 	vd_row_blend(upper, lower, fx & (VD_BLEND_ONE - 1), fy & (VD_BLEND_ONE - 1), n, out);
 }
 
-/* ---- shifted: the fraction across is the same in all rows ---- */
+/* ---- softly, shifted: the phase across is the same in all rows ---- */
+
+static int phase_of(int position)
+{
+	return (position + VD_BLEND_ONE / 2) & (VD_BLEND_ONE - 1);
+}
+
+static int nearest_of(int position)
+{
+	return (position + VD_BLEND_ONE / 2) >> FRACTION_BITS;
+}
 
 int vd_sampler_init(struct vd_sampler *sampler, const struct vd_image *image, double x, int n)
 {
@@ -59,16 +69,17 @@ int vd_sampler_init(struct vd_sampler *sampler, const struct vd_image *image, do
 
 	*sampler = (struct vd_sampler){ .image = image,
 					.n = n,
-					.x = fx >> FRACTION_BITS,
-					.fx = fx & (VD_BLEND_ONE - 1),
-					.y = { INT_MIN, INT_MIN } };
-	sampler->across[0] = malloc(2 * (size_t)n * sizeof *sampler->across[0]);
-	sampler->edge = malloc((size_t)n + 1);
+					.x = nearest_of(fx) - 1,
+					.phase = phase_of(fx),
+					.y = { INT_MIN, INT_MIN, INT_MIN } };
+	sampler->across[0] = malloc(3 * (size_t)n * sizeof *sampler->across[0]);
+	sampler->edge = malloc((size_t)n + 2);
 	if (!sampler->across[0] || !sampler->edge) {
 		vd_sampler_fini(sampler);
 		return -ENOMEM;
 	}
 	sampler->across[1] = sampler->across[0] + n;
+	sampler->across[2] = sampler->across[1] + n;
 	return 0;
 }
 
@@ -82,56 +93,65 @@ void vd_sampler_fini(struct vd_sampler *sampler)
 static const uint16_t *take_across(struct vd_sampler *sampler, int y)
 {
 	const struct vd_image *image = sampler->image;
-	const int slot = y & 1;
+	const int slot = (y % 3 + 3) % 3;
 	const uint8_t *row;
 
 	if (sampler->y[slot] == y)
 		return sampler->across[slot];
-	if (sampler->x >= 0 && sampler->x + sampler->n + 1 <= image->width) {
+	if (sampler->x >= 0 && sampler->x + sampler->n + 2 <= image->width) {
 		row = vd_image_row(image, clamp(y, 0, image->height - 1)) + sampler->x;
 	} else {
-		copy_clamped(image, sampler->x, y, sampler->n + 1, sampler->edge);
+		copy_clamped(image, sampler->x, y, sampler->n + 2, sampler->edge);
 		row = sampler->edge;
 	}
-	vd_row_across(row, sampler->fx, sampler->n, sampler->across[slot]);
+	vd_row_across(row, sampler->phase, sampler->n, sampler->across[slot]);
 	sampler->y[slot] = y;
 	return sampler->across[slot];
 }
 
-int vd_sampler_take(struct vd_sampler *sampler, double y, const uint16_t **ret_above,
-		    const uint16_t **ret_below)
+struct vd_triple vd_sampler_take(struct vd_sampler *sampler, double y)
 {
-	const int fy = fixed(y), iy = fy >> FRACTION_BITS;
+	const int fy = fixed(y), middle = nearest_of(fy);
 
-	*ret_above = take_across(sampler, iy);
-	*ret_below = take_across(sampler, iy + 1);
-	return fy & (VD_BLEND_ONE - 1);
+	return (struct vd_triple){ take_across(sampler, middle - 1), take_across(sampler, middle),
+				   take_across(sampler, middle + 1), phase_of(fy) };
 }
 
-void vd_sampler_row(struct vd_sampler *sampler, double y, uint8_t *out)
+static int warp_softly(const struct vd_image *image, const struct vd_pose *pose,
+		       struct vd_rect where, struct vd_image *out)
 {
-	const uint16_t *above, *below;
-	const int fy = vd_sampler_take(sampler, y, &above, &below);
+	VD_CLEANUP(vd_sampler_fini) struct vd_sampler sampler = { 0 };
+	int r = vd_sampler_init(&sampler, image, where.x + pose->dx, where.width);
 
-	vd_row_down(above, below, fy, sampler->n, out);
+	for (int v = 0; r == 0 && v < where.height; v++) {
+		const struct vd_triple triple = vd_sampler_take(&sampler, where.y + v + pose->dy);
+
+		vd_row_down(triple.above, triple.middle, triple.below, triple.phase, where.width,
+			    vd_image_row(out, v));
+	}
+	return r;
 }
 
 static int warp_shifted(const struct vd_image *image, const struct vd_pose *pose,
 			struct vd_rect where, struct vd_image *out)
 {
-	VD_CLEANUP(vd_sampler_fini) struct vd_sampler sampler = { 0 };
-	int r = vd_sampler_init(&sampler, image, where.x + pose->dx, where.width);
+	VD_CLEANUP(vd_free) uint8_t *scratch = malloc(2 * ((size_t)where.width + 1));
 
-	for (int v = 0; r == 0 && v < where.height; v++)
-		vd_sampler_row(&sampler, where.y + v + pose->dy, vd_image_row(out, v));
-	return r;
+	for (int v = 0; scratch && v < where.height; v++)
+		vd_warp_row(image, where.x + pose->dx, where.y + v + pose->dy, where.width,
+			    vd_image_row(out, v), scratch);
+	return scratch ? 0 : -ENOMEM;
 }
 
 /* ---- turned: in pieces along which neither row nor offset of the column changes ---- */
 
-/* Positions in 1/65536 pixel; x less the column itself, so that it hardly changes. */
+/*
+ * Positions in 1/65536 pixel; x less the column itself, so that it hardly changes. Soft ones are
+ * half a pixel further, so that their whole part is the nearest pixel.
+ */
 struct turn {
 	int64_t x, y, step_x, step_y;
+	bool is_soft;
 };
 
 static uint8_t sample(const struct vd_image *image, int64_t x, int64_t y)
@@ -147,6 +167,26 @@ static uint8_t sample(const struct vd_image *image, int64_t x, int64_t y)
 	const int l = (lower[left] * (VD_BLEND_ONE - fx) + lower[right] * fx + 8) >> 4;
 
 	return (uint8_t)((u * (VD_BLEND_ONE - fy) + l * fy + 128) >> 8);
+}
+
+/* Far outside, columns and rows stay within what an int holds. */
+static uint8_t sample_soft(const struct vd_image *image, int64_t x, int64_t y)
+{
+	const int ix = clamp((int)(x >> TURN_BITS), -2, image->width + 1);
+	const int iy = clamp((int)(y >> TURN_BITS), -2, image->height + 1);
+	const int fx = (int)(x >> (TURN_BITS - FRACTION_BITS)) & (VD_BLEND_ONE - 1);
+	const int fy = (int)(y >> (TURN_BITS - FRACTION_BITS)) & (VD_BLEND_ONE - 1);
+	int sum = 0;
+
+	for (int j = -1; j <= 1; j++) {
+		const uint8_t *row = vd_image_row(image, clamp(iy + j, 0, image->height - 1));
+		int line = 0;
+
+		for (int i = -1; i <= 1; i++)
+			line += vd_soft_weight(fx, i) * row[clamp(ix + i, 0, image->width - 1)];
+		sum += vd_soft_weight(fy, j) * ((line + 8) >> 4);
+	}
+	return (uint8_t)((sum + 128) >> 8);
 }
 
 /* How many steps until at passes into another pixel. */
@@ -173,17 +213,27 @@ static void sample_piece(const struct vd_image *image, const struct turn *turn, 
 			 uint8_t *out)
 {
 	const int64_t x = (turn->x >> TURN_BITS) + u, y = turn->y >> TURN_BITS;
+	const int before = turn->is_soft ? 1 : 0;
 	const struct vd_slant slant = { (uint16_t)turn->x, (uint16_t)turn->y,
 					(uint16_t)turn->step_x, (uint16_t)turn->step_y };
 
-	if (x >= 0 && x + n + 1 <= image->width && y >= 0 && y + 1 < image->height) {
-		vd_row_slant(vd_image_row(image, (int)y) + x, vd_image_row(image, (int)y + 1) + x,
-			     slant, n, out);
+	if (x >= before && x + n + 1 <= image->width && y >= before && y + 1 < image->height) {
+		const uint8_t *row = vd_image_row(image, (int)y) + x - before;
+
+		if (turn->is_soft)
+			vd_row_slant_soft(row - image->stride, row, row + image->stride, slant, n,
+					  out);
+		else
+			vd_row_slant(row, row + image->stride, slant, n, out);
 		return;
 	}
-	for (int i = 0; i < n; i++)
-		out[i] = sample(image, turn->x + i * turn->step_x + ((int64_t)(u + i) << TURN_BITS),
-				turn->y + i * turn->step_y);
+	for (int i = 0; i < n; i++) {
+		const int64_t at_x =
+			turn->x + i * turn->step_x + (int64_t)(u + i) * (1 << TURN_BITS);
+		const int64_t at_y = turn->y + i * turn->step_y;
+
+		out[i] = turn->is_soft ? sample_soft(image, at_x, at_y) : sample(image, at_x, at_y);
+	}
 }
 
 static void sample_turned(const struct vd_image *image, struct turn turn, int n, uint8_t *out)
@@ -199,14 +249,16 @@ static void sample_turned(const struct vd_image *image, struct turn turn, int n,
 }
 
 static void warp_turned(const struct vd_image *image, const struct vd_pose *pose,
-			struct vd_rect where, struct vd_image *out)
+			struct vd_rect where, bool is_soft, struct vd_image *out)
 {
 	const double angle = pose->angle_deg * M_PI / 180, one = 1 << TURN_BITS;
-	const int64_t half = 1 << (TURN_BITS - FRACTION_BITS - 1); /* nearest 1/64 pixel */
+	const int64_t half = (1 << (TURN_BITS - FRACTION_BITS - 1)) /* nearest 1/64 pixel */ +
+			     (is_soft ? 1 << (TURN_BITS - 1) : 0);
 
 	for (int v = 0; v < where.height; v++) {
 		struct turn turn = { .step_x = llrint((cos(angle) - 1) * one),
-				     .step_y = llrint(sin(angle) * one) };
+				     .step_y = llrint(sin(angle) * one),
+				     .is_soft = is_soft };
 		double x, y;
 
 		vd_pose_map(pose, where.x, where.y + v, &x, &y);
@@ -225,7 +277,20 @@ int vd_warp(const struct vd_image *image, const struct vd_pose *pose, struct vd_
 		return r;
 	if (pose->angle_deg == 0)
 		return warp_shifted(image, pose, where, out);
-	warp_turned(image, pose, where, out);
+	warp_turned(image, pose, where, false, out);
+	return 0;
+}
+
+int vd_warp_soft(const struct vd_image *image, const struct vd_pose *pose, struct vd_rect where,
+		 struct vd_image *out)
+{
+	const int r = vd_image_shape(out, where.width, where.height, VD_GREY);
+
+	if (r < 0)
+		return r;
+	if (pose->angle_deg == 0)
+		return warp_softly(image, pose, where, out);
+	warp_turned(image, pose, where, true, out);
 	return 0;
 }
 

@@ -111,7 +111,7 @@ static int learn(struct subject *subject, struct vd_variation_learner *learner)
 		if (r == 0)
 			r = vd_locator_find(subject->locator, &image, &pose);
 		if (r == 0)
-			r = vd_warp(&image, &pose, subject->region, &registered);
+			r = vd_warp_soft(&image, &pose, subject->region, &registered);
 		if (r == 0)
 			r = vd_variation_learn(learner, &registered);
 	}

@@ -169,7 +169,7 @@ static int register_region(struct vd_lesson *lesson, int i, const struct vd_imag
 		return pass(text, step, "the frame has another size");
 	if (!vd_warp_inside(frame, &pose, pupil->where))
 		return pass(text, step, "the frame does not cover the region");
-	return vd_warp(frame, &pose, pupil->where, &pupil->registered);
+	return vd_warp_soft(frame, &pose, pupil->where, &pupil->registered);
 }
 
 /* All regions must be there before anything is learnt from any. */

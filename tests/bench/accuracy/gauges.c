@@ -219,7 +219,7 @@ static int learn(struct station *station, struct sim_random *random)
 		if (r == 0)
 			r = vd_locator_find(station->locator, &image, &pose);
 		if (r == 0)
-			r = vd_warp(&image, &pose, station->where, &registered);
+			r = vd_warp_soft(&image, &pose, station->where, &registered);
 		if (r == 0)
 			r = vd_variation_learn(learner, &registered);
 	}

@@ -105,7 +105,7 @@ static int learn_rung(struct bench *bench, enum rung rung, uint64_t seed)
 		if (r == 0)
 			r = pose_of(bench, rung, &image, &pose);
 		if (r == 0)
-			r = vd_warp(&image, &pose, bench->where, &registered);
+			r = vd_warp_soft(&image, &pose, bench->where, &registered);
 		if (r == 0)
 			r = vd_variation_learn(learner, &registered);
 	}

@@ -79,7 +79,7 @@ static int learn(struct subject *subject, struct vd_variation_learner *learner)
 		if (r == 0)
 			r = vd_locator_find(subject->locator, &subject->image, &pose);
 		if (r == 0)
-			r = vd_warp(&subject->image, &pose, WHERE, &registered);
+			r = vd_warp_soft(&subject->image, &pose, WHERE, &registered);
 		if (r == 0)
 			r = vd_variation_learn(learner, &registered);
 	}

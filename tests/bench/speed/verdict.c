@@ -53,7 +53,7 @@ static int learn_one(struct subject *subject, const char *name,
 	if (r == 0)
 		r = vd_locator_find(subject->locator, &subject->image, &pose);
 	if (r == 0)
-		r = vd_warp(&subject->image, &pose, subject->where, &registered);
+		r = vd_warp_soft(&subject->image, &pose, subject->where, &registered);
 	return r == 0 ? vd_variation_learn(learner, &registered) : r;
 }
 

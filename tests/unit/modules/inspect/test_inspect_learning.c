@@ -253,7 +253,7 @@ static void thresholds_widen_with_the_wished_false_reject_rate(void **state)
 			i == 0 ? ",\"falseRejectRate\":0.2" : ",\"falseRejectRate\":0.0001";
 
 		begin(&f, "", "");
-		f.print = ",\"absThreshold\":[1,1],\"varThreshold\":[0.5,0.5]";
+		f.print = ",\"absThreshold\":[2,2],\"varThreshold\":[2,2]";
 		configure(&f, 2, rate, "", "");
 		teach(&f);
 		check_state(&f, "armed");

@@ -53,20 +53,54 @@ static void blending_without_a_fraction_copies(void **state)
 	assert_memory_equal(out, a, 256);
 }
 
-static void blending_in_two_steps_gives_the_same_bits(void **state)
+static int weigh(int x, int y, int z, int phase)
 {
-	static uint16_t above[MOST], below[MOST];
+	const int before = ((64 - phase) * (64 - phase) + 64) / 128;
+	const int after = (phase * phase + 64) / 128;
+
+	return x * before + y * (64 - before - after) + z * after;
+}
+
+static uint8_t soften(int i, int fx, int fy)
+{
+	const int above = (weigh(a[i], a[i + 1], a[i + 2], fx) + 8) / 16;
+	const int middle = (weigh(b[i], b[i + 1], b[i + 2], fx) + 8) / 16;
+	const int below = (weigh(c[i], c[i + 1], c[i + 2], fx) + 8) / 16;
+
+	return (uint8_t)((weigh(above, middle, below, fy) + 128) / 256);
+}
+
+static void soft_sampling_equals_its_formula_in_two_steps_as_on_a_slant(void **state)
+{
+	static uint16_t rows[3][MOST];
 
 	for (uint32_t seed = 0; seed < SEEDS; seed++) {
 		const int n = (int)(seed * 7 % MOST), fx = (int)(seed * 11 % 64);
 		const int fy = (int)(seed * 29 % 64);
+		const struct vd_slant level = { (uint16_t)(fx << 10), (uint16_t)(fy << 10), 0, 0 };
 
 		fill_all(seed);
-		vd_row_blend(a, b, fx, fy, n, wanted);
-		vd_row_across(a, fx, n, above);
-		vd_row_across(b, fx, n, below);
-		vd_row_down(above, below, fy, n, out);
+		for (volatile int i = 0; i < n; i++)
+			wanted[i] = soften(i, fx, fy);
+		vd_row_across(a, fx, n, rows[0]);
+		vd_row_across(b, fx, n, rows[1]);
+		vd_row_across(c, fx, n, rows[2]);
+		vd_row_down(rows[0], rows[1], rows[2], fy, n, out);
 		assert_memory_equal(out, wanted, sizeof out);
+		vd_row_slant_soft(a, b, c, level, n, out);
+		assert_memory_equal(out, wanted, sizeof out);
+	}
+}
+
+static void a_soft_sample_counts_each_row_and_column_once(void **state)
+{
+	for (int phase = 0; phase < 64; phase++) {
+		assert_int_equal(vd_soft_weight(phase, -1) + vd_soft_weight(phase, 0) +
+					 vd_soft_weight(phase, 1),
+				 VD_BLEND_ONE);
+		for (int tap = -1; tap <= 1; tap++)
+			assert_int_equal(vd_soft_weight(phase, tap),
+					 weigh(tap<0, tap == 0, tap> 0, phase));
 	}
 }
 
@@ -145,7 +179,7 @@ static void comparison_equals_its_formula(void **state)
 
 static void judging_in_one_pass_gives_the_bits_of_its_three_steps(void **state)
 {
-	static uint16_t above[MOST], below[MOST], gain[MOST];
+	static uint16_t above[MOST], middle[MOST], below[MOST], gain[MOST];
 	static uint8_t row[MOST + 64];
 
 	for (uint32_t seed = 0; seed < SEEDS; seed++) {
@@ -155,41 +189,23 @@ static void judging_in_one_pass_gives_the_bits_of_its_three_steps(void **state)
 		fill_all(seed);
 		for (int i = 0; i < n; i++)
 			gain[i] = (uint16_t)(512 + c[i] * 4);
-		vd_row_subtract(a, 10, MOST);
-		vd_row_subtract(b, 10, MOST);
 		vd_row_across(a, 17, n, above);
-		vd_row_across(b, 17, n, below);
+		vd_row_across(b, 17, n, middle);
+		vd_row_across(c, 17, n, below);
 		fill(b, seed + 7);
-		vd_row_down(above, below, fy, n, row);
+		vd_row_down(above, middle, below, fy, n, row);
 		vd_row_gain(row, gain, n);
 		any = vd_row_compare(row, b, c, n, wanted);
-		vd_row_down(above, below, fy, n, row);
-		for (int i = 0; i < n; i++)
-			assert_true(row[i] < VD_CLIPPED);
-		assert_int_equal(vd_row_judge(above, below, fy, gain, b, c, n, out), any);
+		assert_int_equal(vd_row_judge(above, middle, below, fy, gain, b, c, n, out), any);
 		assert_memory_equal(out, wanted, sizeof out);
 	}
-}
-
-static void a_clipped_pixel_is_never_too_dark_but_may_be_too_bright(void **state)
-{
-	uint16_t quarters[2] = { VD_CLIPPED * 4, (VD_CLIPPED - 1) * 4 };
-	uint16_t gain[2] = { VD_GAIN_ONE * 9 / 10, VD_GAIN_ONE * 9 / 10 };
-	uint8_t upper[2] = { 255, 255 }, lower[2] = { 240, 240 }, excess[2];
-
-	assert_int_equal(vd_row_judge(quarters, quarters, 0, gain, upper, lower, 2, excess), 16);
-	assert_int_equal(excess[0], 0);
-	assert_int_equal(excess[1], 16);
-	upper[0] = 200;
-	lower[0] = 100;
-	(void)vd_row_judge(quarters, quarters, 0, gain, upper, lower, 2, excess);
-	assert_int_equal(excess[0], 25);
 }
 
 static void ramps_cells_and_sums_equal_their_formulas(void **state)
 {
 	static uint32_t knots[MOST / 16 + 2], cells[MOST / 16];
 	static uint16_t ramps[MOST], sums[MOST];
+	static uint8_t most[MOST];
 
 	for (uint32_t seed = 0; seed < SEEDS; seed++) {
 		const int count = (int)(seed * 3 % (MOST / 16)), n = count * 16;
@@ -204,10 +220,14 @@ static void ramps_cells_and_sums_equal_their_formulas(void **state)
 							   256);
 		for (int i = 0; i < n / 4; i++)
 			sums[i] = (uint16_t)(b[i] * 16);
-		vd_row_accumulate(sums, a, (size_t)n / 4, n / 4);
+		memset(most, 0, sizeof most);
+		vd_row_accumulate(sums, most, a, (size_t)n / 4, n / 4);
 		for (volatile int i = 0; i < n / 4; i++)
 			assert_int_equal(sums[i], b[i] * 16 + a[i] + a[n / 4 + i] + a[n / 2 + i] +
 							  a[n / 4 * 3 + i]);
+		for (volatile int i = 0; i < n / 4; i++)
+			assert_true(most[i] >= a[i] && most[i] >= a[n / 4 + i] &&
+				    most[i] >= a[n / 2 + i] && most[i] >= a[n / 4 * 3 + i]);
 		vd_row_cells(ramps, count, cells);
 		for (int k = 0; k < count; k++) {
 			uint32_t sum = 0;
@@ -286,11 +306,11 @@ static void adding_and_subtracting_stop_at_the_ends(void **state)
 
 VD_TEST_MAIN(cmocka_unit_test(blending_equals_its_formula),
 	     cmocka_unit_test(blending_without_a_fraction_copies),
-	     cmocka_unit_test(blending_in_two_steps_gives_the_same_bits),
+	     cmocka_unit_test(soft_sampling_equals_its_formula_in_two_steps_as_on_a_slant),
+	     cmocka_unit_test(a_soft_sample_counts_each_row_and_column_once),
 	     cmocka_unit_test(slanted_blending_equals_its_formula),
 	     cmocka_unit_test(gain_equals_its_formula),
 	     cmocka_unit_test(judging_in_one_pass_gives_the_bits_of_its_three_steps),
-	     cmocka_unit_test(a_clipped_pixel_is_never_too_dark_but_may_be_too_bright),
 	     cmocka_unit_test(ramps_cells_and_sums_equal_their_formulas),
 	     cmocka_unit_test(comparison_equals_its_formula),
 	     cmocka_unit_test(products_equal_their_sums),
