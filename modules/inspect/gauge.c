@@ -11,12 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "modules/image/edit.h"
+#include "modules/inspect/infer.h"
 #include "modules/vision/focus.h"
 #include "modules/vision/presence.h"
 #include "modules/vision/warp.h"
 
 struct vd_gauge {
-	struct vd_image window;
+	struct vd_image window, coloured, plane, moved;
+	struct vd_answer answer;
 	struct vd_count_work count;
 	struct vd_stain_work stain;
 	struct vd_code_reader *reader;
@@ -40,6 +43,10 @@ struct vd_gauge *vd_gauge_free(struct vd_gauge *gauge)
 	if (!gauge)
 		return NULL;
 	vd_image_fini(&gauge->window);
+	vd_image_fini(&gauge->coloured);
+	vd_image_fini(&gauge->plane);
+	vd_image_fini(&gauge->moved);
+	vd_answer_fini(&gauge->answer);
 	vd_count_work_fini(&gauge->count);
 	vd_stain_work_fini(&gauge->stain);
 	(void)vd_code_reader_free(gauge->reader);
@@ -84,6 +91,70 @@ static const struct vd_image *cut(struct vd_gauge *gauge, const struct vd_step *
 	r = vd_warp(frame, &result->pose, where, &gauge->window);
 	if (r == 0)
 		return &gauge->window;
+	failed(result, r);
+	return NULL;
+}
+
+static void take_channel(const struct vd_image *image, int channel, struct vd_image *plane)
+{
+	for (int y = 0; y < image->height; y++) {
+		const uint8_t *from = vd_image_row(image, y) + channel;
+		uint8_t *to = vd_image_row(plane, y);
+
+		for (int x = 0; x < image->width; x++)
+			to[x] = from[x * VD_RGB];
+	}
+}
+
+static void put_channel(const struct vd_image *plane, int channel, struct vd_image *image)
+{
+	for (int y = 0; y < image->height; y++) {
+		const uint8_t *from = vd_image_row(plane, y);
+		uint8_t *to = vd_image_row(image, y) + channel;
+
+		for (int x = 0; x < image->width; x++)
+			to[x * VD_RGB] = from[x];
+	}
+}
+
+/* Channel by channel, as grey is. */
+static int warp_colour(struct vd_gauge *gauge, const struct vd_image *colour,
+		       const struct vd_pose *pose, struct vd_rect where)
+{
+	int r = vd_image_shape(&gauge->coloured, where.width, where.height, VD_RGB);
+
+	if (r == 0)
+		r = vd_image_shape(&gauge->plane, colour->width, colour->height, VD_GREY);
+	for (int i = 0; r == 0 && i < VD_RGB; i++) {
+		take_channel(colour, i, &gauge->plane);
+		r = vd_warp(&gauge->plane, pose, where, &gauge->moved);
+		if (r == 0)
+			put_channel(&gauge->moved, i, &gauge->coloured);
+	}
+	return r;
+}
+
+/* As cut, in colours. */
+static const struct vd_image *cut_colour(struct vd_gauge *gauge, const struct vd_step *step,
+					 const struct vd_image *colour,
+					 struct vd_step_result *result)
+{
+	const struct vd_pose *pose = &result->pose;
+	const struct vd_rect where = region_of(step, colour);
+	int r;
+
+	if (!vd_warp_inside(colour, pose, where)) {
+		outside(result);
+		return NULL;
+	}
+	if (step->roi.width == 0)
+		return colour;
+	if (pose->dx == 0 && pose->dy == 0 && pose->angle_deg == 0)
+		r = vd_image_crop(colour, where, &gauge->coloured);
+	else
+		r = warp_colour(gauge, colour, pose, where);
+	if (r == 0)
+		return &gauge->coloured;
 	failed(result, r);
 	return NULL;
 }
@@ -369,6 +440,20 @@ static void run_code(struct vd_gauge *gauge, const struct vd_step *step,
 		judge_code(step, &gauge->codes, result);
 }
 
+/* ---- models ---- */
+
+static void run_model(struct vd_gauge *gauge, const struct vd_step *step,
+		      const struct vd_gauge_view *view, struct vd_step_result *result)
+{
+	const bool in_colour =
+		view->colour && step->network.package && vd_package_sees_colour(step->network.package);
+	const struct vd_image *image = in_colour ? cut_colour(gauge, step, view->colour, result)
+						 : cut(gauge, step, view->frame, 0, result);
+
+	if (image)
+		vd_infer(&gauge->answer, step, image, region_of(step, view->frame), result);
+}
+
 void vd_gauge_run(struct vd_gauge *gauge, const struct vd_step *step,
 		  const struct vd_gauge_view *view, struct vd_step_result *result)
 {
@@ -377,7 +462,7 @@ void vd_gauge_run(struct vd_gauge *gauge, const struct vd_step *step,
 					     struct vd_step_result *) = {
 		[VD_CALIPER] = run_caliper, [VD_BLOB] = run_blob,     [VD_PRESENCE] = run_presence,
 		[VD_STAIN] = run_stain,     [VD_COLOUR] = run_colour, [VD_FOCUS] = run_focus,
-		[VD_CODE] = run_code,
+		[VD_CODE] = run_code,       [VD_MODEL] = run_model,   [VD_OCR] = run_model,
 	};
 
 	tools[step->tool](gauge, step, view, result);

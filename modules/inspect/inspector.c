@@ -15,6 +15,7 @@
 #include "modules/inspect/overlay.h"
 #include "modules/inspect/record.h"
 #include "modules/inspect/shadow.h"
+#include "modules/inspect/shelf.h"
 
 enum { COURSES_MOST = 64 };
 
@@ -168,6 +169,7 @@ static cJSON *state_of(const struct vd_inspector *inspector, const struct vd_cou
 	if (!json || !vd_json_add_string(json, "recipe", course->name) ||
 	    !vd_json_add_number(json, "rev", course->recipe->rev) ||
 	    !add_model_state(json, course) || !add_drift_state(json, course) ||
+	    !vd_recipe_add_packages(course->recipe, json) ||
 	    !vd_shadow_add(&inspector->shadow, json) || !vd_gather_add(&inspector->gather, json))
 		return NULL;
 	return VD_TAKE(json);

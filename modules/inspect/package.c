@@ -130,6 +130,14 @@ int vd_package_label_index(const struct vd_package *package, const char *label)
 	return -1;
 }
 
+bool vd_package_add(const struct vd_package *package, cJSON *json)
+{
+	return vd_json_add_string(json, "name", vd_package_name(package)) &&
+	       vd_json_add_string(json, "version", vd_package_version(package)) &&
+	       vd_json_add_string(json, "sha256", vd_package_sha256(package)) &&
+	       vd_json_add_string(json, "backend", vd_package_backend(package));
+}
+
 /* ---- model.json ---- */
 
 static int refuse(struct vd_fault *fault, const char *pointer, const char *text)

@@ -44,6 +44,9 @@ const char *vd_package_backend(const struct vd_package *package); /* "onnx" "fak
 int vd_package_threads(const struct vd_package *package);
 enum vd_package_kind vd_package_kind(const struct vd_package *package);
 bool vd_package_sees_colour(const struct vd_package *package);
+/* Adds name, version, digest and backend; false: no memory. */
+bool vd_package_add(const struct vd_package *package, cJSON *json);
+
 const char *vd_package_label(const struct vd_package *package, int label);
 int vd_package_label_index(const struct vd_package *package, const char *label); /* -1: none */
 

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "modules/inspect/package.h"
 #include "modules/inspect/step.h"
 
 int vd_recipe_refuse(struct vd_fault *fault, const char *pointer, const char *text,
@@ -75,7 +76,11 @@ bool vd_recipe_learns(const struct vd_recipe *recipe)
 bool vd_recipe_sees_colour(const struct vd_recipe *recipe, int camera)
 {
 	for (int i = 0; i < recipe->step_count; i++) {
-		if (recipe->steps[i].tool == VD_COLOUR && recipe->steps[i].camera == camera)
+		const struct vd_step *step = &recipe->steps[i];
+		const struct vd_package *package = step->network.package;
+
+		if (step->camera == camera &&
+		    (step->tool == VD_COLOUR || (package && vd_package_sees_colour(package))))
 			return true;
 	}
 	return false;
@@ -268,6 +273,35 @@ static int parse_verdict(struct vd_recipe *recipe, const cJSON *json, struct vd_
 	return r;
 }
 
+static bool has_limits(const struct vd_step *step)
+{
+	for (int i = 0; i < VD_MEASURES; i++) {
+		if (!isnan(step->limits[i].min) || !isnan(step->limits[i].max))
+			return true;
+	}
+	return false;
+}
+
+/* A class alone is neither good nor bad: something must say which ones are. */
+static int check_models_are_judged(const struct vd_recipe *recipe, struct vd_fault *fault)
+{
+	for (int i = 0; i < recipe->step_count; i++) {
+		const struct vd_step *step = &recipe->steps[i];
+
+		if (step->tool != VD_MODEL || step->network.expected || step->network.unexpected ||
+		    has_limits(step) || recipe->camera_rules[step->camera].kind > VD_ANY_OK)
+			continue;
+		(void)vd_recipe_refuse(fault, "",
+				       "a model needs expected, unexpected, limits, or a rule over "
+				       "its camera's labels",
+				       NULL);
+		vd_fault_under(fault, step->id);
+		vd_fault_under(fault, "steps");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* ---- images, exposure, learning ---- */
 
 /* "all", "none", "1/N" */
@@ -391,6 +425,8 @@ static int parse_contents(struct vd_recipe *recipe, const cJSON *json, struct vd
 		r = check_cameras_are_used(recipe, fault);
 	if (r == 0)
 		r = parse_verdict(recipe, json, fault);
+	if (r == 0)
+		r = check_models_are_judged(recipe, fault);
 	if (r == 0)
 		r = parse_images(recipe, json, fault);
 	if (r == 0)
@@ -526,6 +562,8 @@ static void free_recipe(struct vd_recipe *recipe)
 	for (int i = 0; i < recipe->step_count; i++) {
 		free(recipe->steps[i].golden.path);
 		(void)vd_code_expectation_free(recipe->steps[i].code.expectation);
+		(void)vd_package_unref(recipe->steps[i].network.package);
+		free(recipe->steps[i].network.folder);
 	}
 	free(recipe->steps);
 	(void)vd_json_free(recipe->source);

@@ -35,9 +35,11 @@ enum vd_tool {
 	VD_COLOUR,
 	VD_FOCUS,
 	VD_CODE,
+	VD_MODEL, /* infer.h */
+	VD_OCR,
 };
 
-enum { VD_TOOLS = VD_CODE + 1 };
+enum { VD_TOOLS = VD_OCR + 1 };
 
 const char *vd_tool_name(enum vd_tool tool);
 
@@ -94,6 +96,18 @@ struct vd_code_step {
 	struct vd_code_expectation *expectation;
 };
 
+struct vd_package;
+
+/* VD_MODEL and VD_OCR */
+struct vd_network_step {
+	char *folder;                /* of the package */
+	char sha256[VD_SHA256_TEXT]; /* of its model.json */
+	int threads, timeout_ms;
+	double confidence_min;              /* instead of the package's thresholds; NaN: those */
+	const cJSON *expected, *unexpected; /* labels, in the recipe's source; NULL: none */
+	struct vd_package *package;         /* NULL until vd_recipe_set_equip (shelf.h) */
+};
+
 struct vd_step {
 	char id[VD_NAME_BYTES];
 	enum vd_tool tool;
@@ -109,8 +123,9 @@ struct vd_step {
 	struct vd_count_options count;
 	int search_px; /* VD_PRESENCE */
 	struct vd_stain_options stain;
-	struct vd_lab reference; /* VD_COLOUR */
-	struct vd_code_step code;
+	struct vd_lab reference;  /* VD_COLOUR */
+	struct vd_code_step code; /* VD_OCR: its expectation */
+	struct vd_network_step network;
 	bool gate; /* NG or without a decision: the steps after it are not run */
 };
 

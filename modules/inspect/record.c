@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "modules/inspect/package.h"
+
 void vd_reasons_add(struct vd_reasons *reasons, const char *format, ...)
 {
 	char *text;
@@ -151,6 +153,36 @@ static bool add_objects(cJSON *json, const struct vd_blobs *blobs, size_t most)
 	return ok;
 }
 
+static bool add_recognised(cJSON *list, const struct vd_object *object)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	if (!json || !cJSON_AddItemToArray(list, json))
+		return false;
+	return vd_json_add_string(json, "label", object->label) &&
+	       add_rounded(json, "score", object->score) &&
+	       vd_json_add_number(json, "x", object->box.x) &&
+	       vd_json_add_number(json, "y", object->box.y) &&
+	       vd_json_add_number(json, "width", object->box.width) &&
+	       vd_json_add_number(json, "height", object->box.height) &&
+	       add_rounded(json, "area", object->area);
+}
+
+/* Which model answered, and what it recognised. */
+static bool add_network(cJSON *json, const struct vd_package *package,
+			const struct vd_object_list *objects, size_t most)
+{
+	cJSON *model = cJSON_AddObjectToObject(json, "model");
+	cJSON *list = cJSON_AddArrayToObject(json, "objects");
+	bool ok = model && list && vd_package_add(package, model) &&
+		  vd_json_add_number(json, "objectCount",
+				     (double)(objects->count + objects->left_out));
+
+	for (size_t i = 0; ok && i < objects->count && i < most; i++)
+		ok = add_recognised(list, &objects->list[i]);
+	return ok;
+}
+
 static bool add_defects(cJSON *json, const struct vd_blobs *blobs, size_t most)
 {
 	cJSON *list = cJSON_AddArrayToObject(json, "defects");
@@ -181,6 +213,8 @@ static bool add_step(cJSON *steps, const struct vd_step *step, const struct vd_s
 		ok = add_measures(json, result);
 	if (ok && step->tool == VD_BLOB)
 		ok = add_objects(json, &result->blobs, boxes);
+	if (ok && step->network.package)
+		ok = add_network(json, step->network.package, &result->objects, boxes);
 	if (ok && (step->tool == VD_VARIATION || step->tool == VD_GOLDEN || step->tool == VD_STAIN))
 		ok = add_defects(json, &result->blobs, boxes);
 	return ok;

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/schema.h"
 #include "modules/inspect/inspector.h"
+#include "modules/inspect/shelf.h"
 
 enum { PATH_BYTES = 4096, FILE_BYTES_MOST = 256 << 20, DEPTH_MOST = 3, NAMES_MOST = 1 << 20 };
 enum { UNKNOWN = VD_VERDICTS }; /* there is no old verdict */
@@ -80,6 +81,8 @@ static int open_side(struct replay *replay, const char *path, struct side *side)
 		r = check(replay->options->schema, parameters, &fault);
 	if (r == 0)
 		r = vd_recipe_set_parse(parameters, &side->set, &fault);
+	if (r == 0)
+		r = vd_recipe_set_equip(side->set, &fault);
 	if (r == 0)
 		r = vd_inspector_new(&options, &side->inspector);
 	if (r < 0)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "modules/inspect/notice.h"
+#include "modules/inspect/shelf.h"
 
 enum { VERSION_UNKNOWN = -1, REFUSALS_TOLD = 3 };
 
@@ -465,6 +466,8 @@ static int configure(struct vd_station *station, const cJSON *parameters, int64_
 
 	if (r == 0)
 		r = vd_trigger_options_parse(parameters, &options, fault);
+	if (r == 0)
+		r = vd_recipe_set_equip(set, fault);
 	if (r < 0)
 		return r;
 	set->version = version;

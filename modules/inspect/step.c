@@ -11,7 +11,7 @@ const char *vd_tool_name(enum vd_tool tool)
 {
 	static const char *const names[VD_TOOLS] = { "locate", "variation", "golden", "caliper",
 						     "blob",   "presence",  "stain",  "colour",
-						     "focus",  "code" };
+						     "focus",  "code",      "model",  "ocr" };
 
 	return names[tool];
 }

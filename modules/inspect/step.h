@@ -21,3 +21,6 @@ int vd_recipe_refuse(struct vd_fault *fault, const char *pointer, const char *te
  */
 VD_MUST int vd_step_parse_gauge(const struct vd_recipe *recipe, struct vd_step *step,
 				const cJSON *json, struct vd_fault *fault);
+
+/* The same for a tool that asks a model. */
+VD_MUST int vd_step_parse_model(struct vd_step *step, const cJSON *json, struct vd_fault *fault);

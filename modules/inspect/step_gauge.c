@@ -225,6 +225,9 @@ int vd_step_parse_gauge(const struct vd_recipe *recipe, struct vd_step *step, co
 		return parse_colour(step, json);
 	case VD_CODE:
 		return parse_code(step, json, fault);
+	case VD_MODEL:
+	case VD_OCR:
+		return vd_step_parse_model(step, json, fault);
 	default:
 		return 0;
 	}

@@ -206,17 +206,22 @@ struct vd_code_expectation *vd_code_expectation_free(struct vd_code_expectation 
 	return NULL;
 }
 
-static bool fits(const struct vd_code_expectation *expectation, const struct vd_code *code)
+bool vd_code_expects(const struct vd_code_expectation *expectation, const char *text, size_t len)
 {
 	regmatch_t match;
 
 	if (expectation->literal)
-		return strlen(expectation->literal) == code->len &&
-		       memcmp(expectation->literal, code->text, code->len) == 0;
-	if (memchr(code->text, '\0', code->len))
+		return strlen(expectation->literal) == len &&
+		       memcmp(expectation->literal, text, len) == 0;
+	if (memchr(text, '\0', len))
 		return false;
-	return regexec(&expectation->pattern, code->text, 1, &match, 0) == 0 && match.rm_so == 0 &&
-	       (size_t)match.rm_eo == code->len;
+	return regexec(&expectation->pattern, text, 1, &match, 0) == 0 && match.rm_so == 0 &&
+	       (size_t)match.rm_eo == len;
+}
+
+static bool fits(const struct vd_code_expectation *expectation, const struct vd_code *code)
+{
+	return vd_code_expects(expectation, code->text, code->len);
 }
 
 static bool is_same(const struct vd_code *a, const struct vd_code *b)
@@ -270,22 +275,27 @@ static size_t character(const unsigned char *s, size_t len)
 	return n;
 }
 
-void vd_code_print(const struct vd_code *code, char *text, size_t size)
+void vd_code_print_text(const char *text, size_t len, char *out, size_t size)
 {
-	const unsigned char *from = (const unsigned char *)code->text;
+	const unsigned char *from = (const unsigned char *)text;
 	size_t at = 0;
 
-	for (size_t i = 0; i < code->len;) {
-		const size_t n = character(from + i, code->len - i), bytes = n ? n : 1;
+	for (size_t i = 0; i < len;) {
+		const size_t n = character(from + i, len - i), bytes = n ? n : 1;
 
 		if (at + bytes >= size)
 			break;
 		if (n)
-			memcpy(text + at, from + i, n);
+			memcpy(out + at, from + i, n);
 		else
-			text[at] = '?';
+			out[at] = '?';
 		at += bytes;
 		i += bytes;
 	}
-	text[at] = '\0';
+	out[at] = '\0';
+}
+
+void vd_code_print(const struct vd_code *code, char *text, size_t size)
+{
+	vd_code_print_text(code->text, code->len, text, size);
 }

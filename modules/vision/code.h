@@ -81,5 +81,9 @@ enum vd_code_verdict {
 enum vd_code_verdict vd_code_judge(const struct vd_code_expectation *expectation,
 				   const struct vd_codes *codes, const struct vd_code **ret_code);
 
+/* The same of any text: is it what is expected? */
+bool vd_code_expects(const struct vd_code_expectation *expectation, const char *text, size_t len);
+
 /* For people and JSON: UTF-8 without control characters; what is neither becomes '?'. */
 void vd_code_print(const struct vd_code *code, char *text, size_t size);
+void vd_code_print_text(const char *text, size_t len, char *out, size_t size);
