@@ -195,10 +195,7 @@ void vd_station_refuse(struct vd_station *station, struct vd_item **item, const 
 
 size_t vd_station_in_hand(const struct vd_station *station)
 {
-	const size_t waiting = vd_worker_waiting(station->worker);
-	const bool is_busy = waiting == 0 && !vd_worker_is_idle(station->worker);
-
-	return vd_assembly_count(station->assembly) + waiting + is_busy +
+	return vd_assembly_count(station->assembly) + vd_worker_in_hand(station->worker) +
 	       vd_publisher_waiting(station->publisher);
 }
 

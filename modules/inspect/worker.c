@@ -29,8 +29,8 @@ struct vd_worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct list waiting, finished; /* under lock, as is what follows */
-	bool is_busy, is_ending;
+	struct list waiting, finished;     /* under lock, as is what follows */
+	bool is_busy, has_item, is_ending; /* has_item: busy with one, its verdict still to come */
 };
 
 static void push(struct list *list, struct job *job)
@@ -110,6 +110,7 @@ static void finish(struct vd_worker *worker, struct job *job, bool is_busy)
 	(void)pthread_mutex_lock(&worker->lock);
 	push(&worker->finished, job);
 	worker->is_busy = is_busy;
+	worker->has_item = false;
 	(void)pthread_mutex_unlock(&worker->lock);
 	worker->handlers.on_done(worker->argument);
 }
@@ -160,6 +161,7 @@ static struct job *next_job(struct vd_worker *worker)
 	while (!worker->is_ending && !(job = pop(&worker->waiting)))
 		(void)pthread_cond_wait(&worker->changed, &worker->lock);
 	worker->is_busy = job != NULL;
+	worker->has_item = job && job->done.item;
 	(void)pthread_mutex_unlock(&worker->lock);
 	return job;
 }
@@ -265,6 +267,16 @@ size_t vd_worker_waiting(struct vd_worker *worker)
 
 	(void)pthread_mutex_lock(&worker->lock);
 	items = worker->waiting.items;
+	(void)pthread_mutex_unlock(&worker->lock);
+	return items;
+}
+
+size_t vd_worker_in_hand(struct vd_worker *worker)
+{
+	size_t items;
+
+	(void)pthread_mutex_lock(&worker->lock);
+	items = worker->waiting.items + worker->has_item;
 	(void)pthread_mutex_unlock(&worker->lock);
 	return items;
 }

@@ -43,6 +43,7 @@ VD_MUST int vd_worker_order(struct vd_worker *worker, enum vd_worker_order order
 			    const struct vd_gather_order *gather);
 
 size_t vd_worker_waiting(struct vd_worker *worker); /* items not yet begun */
+size_t vd_worker_in_hand(struct vd_worker *worker); /* and the one that is being inspected */
 bool vd_worker_is_idle(struct vd_worker *worker);   /* nothing waits, nothing is in hand */
 
 struct vd_done {

@@ -24,6 +24,7 @@ static cJSON *filled(const char *more)
 	assert_int_equal(vd_json_parse(vd_inspect_schema_json, strlen(vd_inspect_schema_json),
 				       &schema, &fault),
 			 0);
+	assert_int_equal(vd_schema_verify(schema, &fault), 0);
 	assert_int_equal(vd_json_parse(text, strlen(text), &parameters, &fault), 0);
 	if (vd_schema_check(schema, parameters, &fault) < 0)
 		fail_msg("%s: %s", fault.pointer, fault.text);
