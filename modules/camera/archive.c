@@ -327,42 +327,56 @@ static bool has_free(const struct vd_archive *a, size_t bytes)
 	       (uint64_t)status.f_bavail * status.f_frsize >= a->limits.free_bytes + bytes;
 }
 
-/* Under the lock. */
-static void evict_oldest(struct vd_archive *a)
-{
-	struct item oldest = a->items[0];
+enum { HAS_TO_EVICT = 1 };
 
-	memmove(a->items, a->items + 1, --a->count * sizeof *a->items);
-	a->bytes -= oldest.bytes < a->bytes ? oldest.bytes : a->bytes;
-	a->evicted++;
-	vd_log(VD_NOTICE, "camera.kept_evicted", "name=%s bytes=%llu", oldest.name,
-	       (unsigned long long)oldest.bytes);
-	remove_folder(a, oldest.name);
+/* Under the lock. Takes the room, or says what is in the way. */
+static int take_room(struct vd_archive_entry *entry, size_t bytes)
+{
+	struct vd_archive *a = entry->archive;
+	bool is_above = a->bytes + bytes > a->limits.bytes, is_full = !has_free(a, bytes);
+
+	if (entry->bytes + bytes > a->limits.bytes)
+		return -EDQUOT; /* before anything is thrown away for it in vain */
+	if ((is_above || is_full) && a->count > 0)
+		return HAS_TO_EVICT;
+	if (is_above)
+		return -EDQUOT;
+	if (is_full)
+		return -ENOSPC;
+	a->bytes += bytes;
+	entry->bytes += bytes;
+	return 0;
 }
 
-static int make_room(struct vd_archive *a, uint64_t own_bytes, size_t bytes)
+/* Files are removed without the lock, which the loop may want. */
+static void evict(struct vd_archive *a, const struct item *item)
 {
-	if (own_bytes + bytes > a->limits.bytes)
-		return -EDQUOT; /* before anything is thrown away for it in vain */
-	while (a->count > 0 && (a->bytes + bytes > a->limits.bytes || !has_free(a, bytes)))
-		evict_oldest(a);
-	if (a->bytes + bytes > a->limits.bytes)
-		return -EDQUOT;
-	return has_free(a, bytes) ? 0 : -ENOSPC;
+	vd_log(VD_NOTICE, "camera.kept_evicted", "name=%s bytes=%llu", item->name,
+	       (unsigned long long)item->bytes);
+	remove_folder(a, item->name);
+	(void)pthread_mutex_lock(&a->lock);
+	a->bytes -= item->bytes < a->bytes ? item->bytes : a->bytes;
+	a->evicted++;
+	(void)pthread_mutex_unlock(&a->lock);
 }
 
 int vd_archive_room(struct vd_archive_entry *entry, size_t bytes, struct vd_fault *fault)
 {
 	struct vd_archive *a = entry->archive;
+	struct item oldest;
 	int r;
 
-	(void)pthread_mutex_lock(&a->lock);
-	r = make_room(a, entry->bytes, bytes);
-	if (r == 0) {
-		a->bytes += bytes;
-		entry->bytes += bytes;
-	}
-	(void)pthread_mutex_unlock(&a->lock);
+	do {
+		(void)pthread_mutex_lock(&a->lock);
+		r = take_room(entry, bytes);
+		if (r == HAS_TO_EVICT) {
+			oldest = a->items[0];
+			memmove(a->items, a->items + 1, --a->count * sizeof *a->items);
+		}
+		(void)pthread_mutex_unlock(&a->lock);
+		if (r == HAS_TO_EVICT)
+			evict(a, &oldest);
+	} while (r == HAS_TO_EVICT);
 	if (r == -EDQUOT)
 		vd_fault_set(fault, 507, NULL, "%s: no room for it within kept.maxBytes",
 			     entry->name);
@@ -416,45 +430,43 @@ void vd_archive_discard(struct vd_archive_entry *entry)
 	if (!a)
 		return;
 	unfinished_name(entry, path);
-	(void)pthread_mutex_lock(&a->lock);
 	remove_folder(a, path);
+	(void)pthread_mutex_lock(&a->lock);
 	a->bytes -= entry->bytes;
 	(void)pthread_mutex_unlock(&a->lock);
 	vd_close(&entry->folder_fd);
 	entry->archive = NULL;
 }
 
-static int make_visible(struct vd_archive_entry *entry)
+/* An entry that could not be listed for want of memory is there all the same, after a restart too. */
+static void list_entry(const struct vd_archive_entry *entry)
 {
 	struct vd_archive *a = entry->archive;
-	char path[NAME_BYTES];
 	int r;
 
-	unfinished_name(entry, path);
-	if (fsync(entry->folder_fd) < 0)
-		return -errno;
 	(void)pthread_mutex_lock(&a->lock);
 	r = add_item(a, entry->name, entry->bytes);
-	if (r == 0 && renameat(a->fd, path, a->fd, entry->name) < 0) {
-		r = -errno;
-		a->count--;
-	}
 	(void)pthread_mutex_unlock(&a->lock);
-	return r;
+	if (r < 0)
+		vd_log(VD_ERROR, "camera.no_memory", "name=%s", entry->name);
 }
 
 int vd_archive_commit(struct vd_archive_entry *entry, struct vd_fault *fault)
 {
-	int r = make_visible(entry);
+	struct vd_archive *a = entry->archive;
+	char path[NAME_BYTES];
 
-	if (r < 0) {
-		(void)fail(fault, entry->name, r);
+	unfinished_name(entry, path);
+	if (fsync(entry->folder_fd) < 0 || renameat(a->fd, path, a->fd, entry->name) < 0) {
+		int r = fail(fault, entry->name, -errno);
+
 		vd_archive_discard(entry);
 		return r;
 	}
-	if (fsync(entry->archive->fd) < 0)
+	if (fsync(a->fd) < 0)
 		vd_log(VD_WARN, "camera.kept_not_synced", "name=%s text=\"%s\"", entry->name,
 		       strerror(errno));
+	list_entry(entry);
 	vd_close(&entry->folder_fd);
 	entry->archive = NULL;
 	return 0;

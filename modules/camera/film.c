@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "modules/camera/still.h"
 
-enum { FRAME_TEXT = 160, HEAD_TEXT = 4096 };
+enum { FRAME_TEXT = 160, HEAD_TEXT = 4096, FILE_HEAD = 256 };
 
 #define FILE_NAME "clip.avi"
 
@@ -73,7 +73,7 @@ static int begin(struct vd_film *film, const struct vd_camera_frame *frame, stru
 	if (r < 0)
 		return r;
 	film->set_aside = HEAD_TEXT + FRAME_TEXT * (size_t)film->about.most_places;
-	r = vd_archive_room(&film->entry, film->set_aside, fault);
+	r = vd_archive_room(&film->entry, film->set_aside + FILE_HEAD, fault);
 	if (r < 0)
 		return r;
 	film->fd = openat(film->entry.folder_fd, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,

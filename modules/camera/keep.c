@@ -12,6 +12,7 @@
 enum {
 	LONGEST_MS = 60000, /* that later demands can draw a gathering out */
 	DEMANDS = 16,       /* named in the index; further ones are counted */
+	TEXT = 200,         /* bytes of what a demand says; longer ones are left out */
 	SHOTS = 65536,
 	LATE_MS = 100, /* a frame comes that much after it was taken */
 };
@@ -193,32 +194,36 @@ static void tell(struct vd_module *module, const struct gathering *g)
 		vd_kept_publish(module, body, NULL);
 }
 
-static void done(struct vd_job *job)
-{
-	struct gathering *g = gathering_of(job);
+static void done(struct vd_job *job);
 
-	g->keep->is_writing = false;
-	tell(g->room->module, g);
-	(void)gathering_free(g);
-}
-
-/* While the one before is still being written this one waits, and gathers no more. */
+/* While the one before is still being written this one gathers no more, and waits for its end. */
 static void close_gathering(struct vd_keep *keep)
 {
 	struct gathering *g = keep->gathering;
 
 	if (!g)
 		return;
+	vd_timer_disarm(keep->timer);
 	if (keep->is_writing) {
 		g->until_ms = 0;
-		(void)!vd_timer_arm(keep->timer, LATE_MS);
 		return;
 	}
-	vd_timer_disarm(keep->timer);
 	keep->gathering = NULL;
 	keep->is_writing = true;
 	g->job = (struct vd_job){ .run = run, .done = done, .drop = drop };
 	vd_sideline_put(keep->room->disk, &g->job);
+}
+
+static void done(struct vd_job *job)
+{
+	struct gathering *g = gathering_of(job);
+	struct vd_keep *keep = g->keep;
+
+	keep->is_writing = false;
+	tell(g->room->module, g);
+	(void)gathering_free(g);
+	if (keep->gathering && keep->gathering->until_ms == 0)
+		close_gathering(keep);
 }
 
 static void on_timer(void *argument)
@@ -262,6 +267,12 @@ void vd_keep_shot(struct vd_keep *keep, struct vd_shot *shot)
 		cut(keep, "no memory");
 }
 
+/* Texts of other modules, which must all find room in one record. */
+static bool add_text(cJSON *object, const char *key, const char *text)
+{
+	return !text || strlen(text) > TEXT || vd_json_add_string(object, key, text);
+}
+
 static int note_demand(struct gathering *g, const struct vd_keep_demand *demand)
 {
 	cJSON *object;
@@ -276,12 +287,10 @@ static int note_demand(struct gathering *g, const struct vd_keep_demand *demand)
 		return -ENOMEM;
 	}
 	return vd_json_add_number(object, "tMono", (double)demand->at_ms) &&
-			       vd_json_add_string(object, "by", demand->by) &&
-			       vd_json_add_string(object, "reason", demand->reason) &&
-			       (!demand->item_id ||
-				vd_json_add_string(object, "itemId", demand->item_id)) &&
-			       (!demand->serial ||
-				vd_json_add_string(object, "serial", demand->serial))
+			       add_text(object, "by", demand->by) &&
+			       add_text(object, "reason", demand->reason) &&
+			       add_text(object, "itemId", demand->item_id) &&
+			       add_text(object, "serial", demand->serial)
 		       ? 0
 		       : -ENOMEM;
 }

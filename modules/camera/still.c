@@ -67,22 +67,32 @@ static int make_small(const struct vd_camera_frame *frame, int width, struct vd_
 	return shrink(&raw, width, image);
 }
 
+static int encode_within(const struct vd_image *image, size_t most_bytes, struct vd_buf *out)
+{
+	static const int qualities[] = { 75, 50, 25 };
+	int r = -E2BIG;
+
+	out->limit = out->len + most_bytes;
+	for (size_t i = 0; r == -E2BIG && i < VD_COUNT(qualities); i++)
+		r = vd_jpeg_encode(image, qualities[i], out);
+	out->limit = 0;
+	return r;
+}
+
 int vd_still_small(const struct vd_camera_frame *frame, int width, size_t most_bytes,
 		   struct vd_buf *out, struct vd_still_size *ret_size)
 {
-	static const int qualities[] = { 75, 50, 25 };
 	VD_CLEANUP(vd_image_fini) struct vd_image image = { 0 };
-	bool is_damaged;
-	int r = make_small(frame, width, &image);
+	bool is_damaged = false;
+	int r = -E2BIG;
 
-	if (r < 0)
-		return r;
-	is_damaged = r == VD_JPEG_DAMAGED;
-	out->limit = out->len + most_bytes;
-	r = -E2BIG;
-	for (size_t i = 0; r == -E2BIG && i < VD_COUNT(qualities); i++)
-		r = vd_jpeg_encode(&image, qualities[i], out);
-	out->limit = 0;
+	for (; r == -E2BIG && width > 0; width /= 2) {
+		r = make_small(frame, width, &image);
+		if (r < 0)
+			return r;
+		is_damaged = r == VD_JPEG_DAMAGED;
+		r = encode_within(&image, most_bytes, out);
+	}
 	if (r == 0)
 		*ret_size = (struct vd_still_size){ image.width, image.height, is_damaged };
 	return r;

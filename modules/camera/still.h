@@ -17,7 +17,7 @@ struct vd_still_size {
 
 /*
  * Encoded anew, not wider than width where that takes no more than an eighth of the picture's,
- * in at most most_bytes: at lower quality when it must. -E2BIG: not even then.
+ * in at most most_bytes: at lower quality, then smaller, when it must. -E2BIG: not even then.
  */
 VD_MUST int vd_still_small(const struct vd_camera_frame *frame, int width, size_t most_bytes,
 			   struct vd_buf *out, struct vd_still_size *ret_size);

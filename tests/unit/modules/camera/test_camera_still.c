@@ -88,7 +88,7 @@ static void a_small_picture_is_not_wider_than_asked(void **state)
 	vd_camera_frame_fini(&grey);
 }
 
-static void a_small_picture_keeps_within_its_bytes_or_says_so(void **state)
+static void a_small_picture_keeps_within_its_bytes_at_the_cost_of_its_size(void **state)
 {
 	struct vd_camera_frame frame = { 0 };
 	VD_CLEANUP(vd_buf_fini) struct vd_buf out = { 0 };
@@ -98,7 +98,11 @@ static void a_small_picture_keeps_within_its_bytes_or_says_so(void **state)
 	assert_int_equal(vd_still_small(&frame, 640, 60000, &out, &size), 0);
 	assert_true(out.len <= 60000);
 	vd_buf_clear(&out);
-	assert_int_equal(vd_still_small(&frame, 640, 1000, &out, &size), -E2BIG);
+	assert_int_equal(vd_still_small(&frame, 640, 5000, &out, &size), 0);
+	assert_true(out.len <= 5000);
+	assert_true(size.width < 640);
+	vd_buf_clear(&out);
+	assert_int_equal(vd_still_small(&frame, 640, 200, &out, &size), -E2BIG);
 	assert_int_equal(out.len, 0);
 	vd_camera_frame_fini(&frame);
 }
@@ -135,6 +139,6 @@ static void luminance_that_is_too_short_for_its_size_is_refused(void **state)
 VD_TEST_MAIN(cmocka_unit_test(a_whole_jpeg_stays_as_it_is),
 	     cmocka_unit_test(luminance_becomes_a_jpeg),
 	     cmocka_unit_test(a_small_picture_is_not_wider_than_asked),
-	     cmocka_unit_test(a_small_picture_keeps_within_its_bytes_or_says_so),
+	     cmocka_unit_test(a_small_picture_keeps_within_its_bytes_at_the_cost_of_its_size),
 	     cmocka_unit_test(a_damaged_frame_is_shown_as_damaged_and_nonsense_is_not),
 	     cmocka_unit_test(luminance_that_is_too_short_for_its_size_is_refused))
