@@ -20,7 +20,11 @@
 #include "modules/camera/develop.h"
 #include "modules/camera/gvcp.h"
 
-enum { TIMED_OUT = 100, LEVELS_MS = 500 };
+enum {
+	TIMED_OUT = 100,
+	LEVELS_MS = 500,
+	CLOCKS_US = 2000 /* by so much two clocks that are read one after the other may differ */
+};
 
 struct aravis {
 	struct vd_camera_source source;
@@ -31,6 +35,8 @@ struct aravis {
 	uint64_t levels_ms; /* when the camera was asked last, if it is not on the network */
 	uint64_t frame_id;  /* of the last buffer */
 	bool has_frame_id, is_gone;
+	struct vd_aravis_closing *closing; /* of the connection before; NULL: none */
+	uint64_t commanded_us;             /* when the software trigger went out */
 	struct vd_darkroom room;
 };
 
@@ -152,6 +158,8 @@ static int take(struct aravis *a, struct _ArvBuffer *buffer, uint64_t arrived_us
 {
 	uint64_t began_us = arrived_us > exposure_us(a) ? arrived_us - exposure_us(a) : 0;
 
+	if (began_us < a->commanded_us)
+		began_us = a->commanded_us;
 	vd_buf_clear(&frame->bytes);
 	frame->serial[0] = frame->name[0] = '\0';
 	frame->sequence = a->frame_id;
@@ -177,7 +185,8 @@ static int judge(struct aravis *a, struct _ArvBuffer *buffer, const struct vd_ca
 	}
 	if (!frame)
 		return -EAGAIN;
-	if (surely_began_us(a, arrived_us) < wish->not_before_ms * 1000) {
+	if (arrived_us + CLOCKS_US < a->commanded_us ||
+	    surely_began_us(a, arrived_us) < wish->not_before_ms * 1000) {
 		a->source.counts.stale++;
 		return -EAGAIN;
 	}
@@ -290,6 +299,7 @@ static int trigger(struct aravis *a, struct vd_fault *fault)
 
 	drain(a);
 	a->settle = 0; /* each frame is triggered, and none before this one was */
+	a->commanded_us = vd_clock_mono_us();
 	a->camera.arv->camera_software_trigger(a->camera.camera, &error);
 	return vd_aravis_ok(a->camera.arv, &error, text, sizeof text) ? 0 : lost(a, fault, text);
 }
@@ -301,7 +311,8 @@ static int timed_out(struct aravis *a, struct vd_fault *fault)
 
 	vd_fault_set(fault, 504, NULL, "aravis %s: no frame within %llu ms", a->camera.id,
 		     timeout_ms);
-	return a->source.settings->is_software_triggered ? VD_SOURCE_LOST : VD_SOURCE_FAILED;
+	a->is_gone = a->source.settings->is_software_triggered; /* as far as anybody knows */
+	return a->is_gone ? VD_SOURCE_LOST : VD_SOURCE_FAILED;
 }
 
 static void settle(const struct vd_camera_wish *wish)
@@ -343,15 +354,30 @@ static void aravis_close(struct vd_camera_source *source)
 {
 	struct aravis *a = aravis_of(source);
 
+	struct vd_aravis_closing *closing;
+
 	vd_gvcp_close(&a->probe);
-	vd_aravis_camera_close(&a->camera, a->is_gone);
+	closing = vd_aravis_camera_close(&a->camera, a->is_gone);
+	if (closing) {
+		(void)vd_aravis_closing_free(a->closing);
+		a->closing = closing;
+	}
+	a->is_gone = false;
 }
 
 static int aravis_open(struct vd_camera_source *source, struct vd_fault *fault)
 {
 	struct aravis *a = aravis_of(source);
-	int r = vd_aravis_camera_open(&a->camera, source->settings, fault);
+	int r;
 
+	/* Its farewell would take the camera away from the new connection. */
+	if (!vd_aravis_closing_ended(a->closing)) {
+		vd_fault_set(fault, 503, NULL, "aravis %s: lost, and still being closed",
+			     source->settings->path);
+		return VD_SOURCE_LOST;
+	}
+	a->closing = vd_aravis_closing_free(a->closing);
+	r = vd_aravis_camera_open(&a->camera, source->settings, fault);
 	a->settle = source->settings->settle_frames;
 	a->last_ms = a->levels_ms = vd_clock_mono_ms();
 	a->has_frame_id = a->is_gone = false;
@@ -406,6 +432,7 @@ static struct vd_camera_source *aravis_free(struct vd_camera_source *source)
 	struct aravis *a = aravis_of(source);
 
 	aravis_close(source);
+	(void)vd_aravis_closing_free(a->closing);
 	vd_darkroom_fini(&a->room);
 	free(a);
 	return NULL;

@@ -250,11 +250,11 @@ static int read_modes(struct vd_aravis_camera *c)
 /* In the stream's thread. */
 static void on_stream(void *argument, unsigned kind, struct _ArvBuffer *buffer)
 {
-	const struct vd_aravis_camera *c = argument;
+	int done_fd = (int)(intptr_t)argument; /* the camera may be closed while this still comes */
 	uint64_t one = 1;
 
 	if (kind == VD_ARAVIS_BUFFER_DONE)
-		(void)!write(c->done_fd, &one, sizeof one);
+		(void)!write(done_fd, &one, sizeof one);
 }
 
 static int start_stream(struct vd_aravis_camera *c, const struct vd_camera_settings *s,
@@ -273,7 +273,8 @@ static int start_stream(struct vd_aravis_camera *c, const struct vd_camera_setti
 	c->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->done_fd < 0)
 		return -errno;
-	c->stream = c->arv->camera_create_stream(c->camera, on_stream, c, &error);
+	c->stream = c->arv->camera_create_stream(c->camera, on_stream, (void *)(intptr_t)c->done_fd,
+						 &error);
 	if (!c->stream)
 		return failed(c, fault, "create the stream", &error);
 	for (int i = 0; i < VD_ARAVIS_BUFFERS; i++)
@@ -320,16 +321,22 @@ int vd_aravis_camera_open(struct vd_aravis_camera *camera,
 	return set_up(camera, settings, fault);
 }
 
-void vd_aravis_camera_close(struct vd_aravis_camera *camera, bool is_gone)
+struct vd_aravis_closing *vd_aravis_camera_close(struct vd_aravis_camera *camera, bool is_gone)
 {
+	const struct vd_aravis_ends ends = { .arv = camera->arv,
+					     .camera = camera->camera,
+					     .stream = camera->stream,
+					     .done_fd = camera->done_fd };
+	struct vd_aravis_closing *closing = NULL;
+
 	if (camera->stream && !is_gone)
 		camera->arv->camera_stop_acquisition(camera->camera, NULL);
-	if (camera->stream)
-		camera->arv->object_unref(camera->stream); /* ends its thread */
-	if (camera->camera)
-		camera->arv->object_unref(camera->camera);
-	vd_close(&camera->done_fd);
+	if (is_gone)
+		closing = vd_aravis_close_aside(&ends);
+	else
+		vd_aravis_close(&ends);
 	(void)vd_json_free(camera->controls);
 	(void)vd_json_free(camera->modes);
 	*camera = (struct vd_aravis_camera){ .done_fd = -1 };
+	return closing;
 }

@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "modules/camera/aravis_closing.h"
 #include "modules/camera/aravis_library.h"
 #include "modules/camera/settings.h"
 
@@ -35,8 +36,9 @@ VD_MUST int vd_aravis_camera_open(struct vd_aravis_camera *camera,
 				  const struct vd_camera_settings *settings,
 				  struct vd_fault *fault);
 
-/* is_gone: nobody is there who could be told to stop. */
-void vd_aravis_camera_close(struct vd_aravis_camera *camera, bool is_gone);
+/* is_gone: nobody is there to be told; it is then closed aside, and the closing is returned. */
+VD_MUST struct vd_aravis_closing *vd_aravis_camera_close(struct vd_aravis_camera *camera,
+							 bool is_gone);
 
 /* Exposure time and gain, read again. false: the camera does not answer. */
 bool vd_aravis_camera_read_levels(struct vd_aravis_camera *camera);
