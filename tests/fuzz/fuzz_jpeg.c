@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JPEG from outside: header, grey, RGB, a region, and the tables put in. Limits keep it quick. */
+/* JPEG from outside: header, grey, RGB, small, a region, and tables put in. Limits keep it quick. */
 #include "modules/image/jpeg.h"
 
 #include <assert.h>
@@ -31,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(r >= 0 || fault.code >= 400);
 	if (r >= 0) {
 		(void)!vd_jpeg_decode_rgb(data, size, &limits, &image, NULL, NULL);
+		if (vd_jpeg_decode_small(data, size, &limits, 20, &image, NULL, NULL) >= 0)
+			assert(image.width <= 20 || image.width <= (info.width + 7) / 8);
 		if (vd_jpeg_decode_grey(data, size, &limits, &image, &info, &fault) >= 0)
 			assert(image.width == info.width && image.height == info.height);
 		decode_region(data, size, &limits, &info);
