@@ -327,6 +327,32 @@ int vd_configuration_compile(struct vd_configuration *c, struct vd_fault *fault)
 	return r == 0 ? compile_metrics(c, fault) : r;
 }
 
+int vd_configuration_copy(const struct vd_configuration *c, struct vd_configuration *ret_copy)
+{
+	VD_CLEANUP(vd_configuration_fini)
+	struct vd_configuration copy = { .priority = c->priority,
+					 .created_ms = c->created_ms,
+					 .updated_ms = c->updated_ms,
+					 .etag = c->etag };
+	struct vd_fault fault = { 0 };
+	int r;
+
+	(void)memcpy(copy.id, c->id, sizeof copy.id);
+	copy.content = cJSON_Duplicate(c->content, true);
+	copy.labels = cJSON_Duplicate(c->labels, true);
+	copy.metrics = cJSON_Duplicate(c->metrics, true);
+	copy.results = cJSON_Duplicate(c->results, true);
+	copy.target_text = strdup(c->target_text);
+	if (!copy.content || !copy.labels || !copy.metrics || !copy.results || !copy.target_text)
+		return -ENOMEM;
+	r = vd_configuration_compile(&copy, &fault);
+	if (r == 0) {
+		*ret_copy = copy;
+		copy = (struct vd_configuration){ 0 };
+	}
+	return r;
+}
+
 int vd_configuration_read(const cJSON *body, struct vd_configuration *c, struct vd_fault *fault)
 {
 	int r = read_content(body, c, fault);

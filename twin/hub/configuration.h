@@ -34,6 +34,10 @@ VD_UNUSED static inline void vd_configuration_fini_p(struct vd_configuration *co
 	vd_configuration_fini(configuration);
 }
 
+/* A copy that is compiled, too. Refusals as below; -ENOMEM. */
+VD_MUST int vd_configuration_copy(const struct vd_configuration *configuration,
+				  struct vd_configuration *ret_copy);
+
 /* ≤128 of lower case, digits and what Azure allows beside them. VD_REFUSED_ARGUMENT. */
 VD_MUST int vd_configuration_check_id(const char *id, struct vd_fault *fault);
 

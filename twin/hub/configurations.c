@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One device at a time, its modules with it: which configurations match, what they make together
- * (settings.h), and the patch that leads there from what the twin holds and from what
- * configurations had set before. Patch, settings and statuses are one transaction, so that
- * nothing of a configuration can be left behind.
+ * Who is looked at, and when; configuration_reach.h does it. Devices that something happened to come
+ * first, then whom a changed configuration concerns, then all.
  */
 #include "twin/hub/configurations.h"
 
@@ -17,85 +15,37 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "twin/document/merge.h"
-#include "twin/hub/devices.h"
+#include "twin/hub/configuration_pass.h"
+#include "twin/hub/configuration_reach.h"
 #include "twin/hub/etag.h"
 #include "twin/hub/refusal.h"
-#include "twin/hub/settings.h"
 #include "twin/hub/store/configurations.h"
-#include "twin/hub/twins.h"
 
-enum { SLICE_MS = 10, PAUSE_MS = 1, DIRTY_MAX = 10000, PAGE = 64 };
-static const char author[] = "configurations";
+enum { SLICE_MS = 5, PAUSE_MS = 1, DIRTY_MAX = 10000, PAGE = 64 };
 
 struct dirty {
 	TAILQ_ENTRY(dirty) link;
 	char device[VD_PART_BYTES];
 };
 
+struct pass {
+	TAILQ_ENTRY(pass) link;
+	struct vd_configuration_pass *pass;
+};
+
 struct vd_configurations {
 	struct vd_store *store;
-	struct vd_devices *devices;
-	struct vd_twins *twins;
+	struct vd_reach reach;
+	struct vd_configuration_list list;
 	struct vd_source *soon, *periodic;
-	struct vd_configuration *list; /* the strongest last */
-	size_t count;
 	TAILQ_HEAD(, dirty) queue;
 	void *queued; /* tsearch tree of the same */
 	size_t queue_len;
+	TAILQ_HEAD(, pass) passes;
 	bool is_sweeping;
-	char swept[VD_PART_BYTES];                  /* the last device that the sweep has seen */
-	int64_t (*found)[VD_CONFIGURATION_METRICS]; /* by the sweep, a row a configuration */
+	char swept[VD_PART_BYTES]; /* the last device that the sweep has seen */
 	bool is_applying;
 };
-
-/* --- the list in memory --- */
-
-static void drop_list(struct vd_configurations *c)
-{
-	for (size_t i = 0; i < c->count; i++)
-		vd_configuration_fini(&c->list[i]);
-	free(c->list);
-	free(c->found);
-	c->list = NULL;
-	c->found = NULL;
-	c->count = 0;
-}
-
-static int load_one(struct vd_configuration *configuration, void *argument)
-{
-	struct vd_configurations *c = argument;
-	struct vd_configuration *list = reallocarray(c->list, c->count + 1, sizeof c->list[0]);
-	struct vd_fault fault = { 0 };
-	int r;
-
-	if (!list)
-		return -ENOMEM;
-	c->list = list;
-	if (c->count >= VD_CONFIGURATIONS_MAX)
-		return -E2BIG;
-	r = vd_configuration_compile(configuration, &fault);
-	if (r < 0)
-		return r;
-	if (r > 0) /* of a hub that knew more; targets nobody */
-		vd_log(VD_ERROR, "configuration.unreadable", "id=%s place=\"%s\" reason=\"%s\"",
-		       configuration->id, fault.pointer, fault.text);
-	list[c->count++] = *configuration;
-	*configuration = (struct vd_configuration){ 0 };
-	return 0;
-}
-
-static int load(struct vd_configurations *c)
-{
-	int r;
-
-	drop_list(c);
-	r = vd_store_configurations(c->store, load_one, c);
-	if (r == 0 && c->count > 0) {
-		c->found = calloc(c->count, sizeof c->found[0]);
-		r = c->found ? 0 : -ENOMEM;
-	}
-	return r;
-}
 
 /* --- what waits --- */
 
@@ -114,8 +64,8 @@ static void start_sweep(struct vd_configurations *c)
 {
 	c->is_sweeping = true;
 	c->swept[0] = '\0';
-	if (c->found)
-		(void)memset(c->found, 0, c->count * sizeof c->found[0]);
+	if (c->list.found)
+		(void)memset(c->list.found, 0, c->list.count * sizeof c->list.found[0]);
 	wake(c);
 }
 
@@ -158,14 +108,15 @@ static bool dequeue(struct vd_configurations *c, char device[static VD_PART_BYTE
 void vd_configurations_identity_changed(struct vd_configurations *c, const struct vd_name *name,
 					const char *operation)
 {
-	if (!c->is_applying && c->count > 0 && strncmp(operation, "create", 6) == 0)
+	if (!c->is_applying && c->list.count > 0 && strncmp(operation, "create", 6) == 0)
 		enqueue(c, name->device);
 }
 
 static bool is_condition_touched(const struct vd_configurations *c, const cJSON *body)
 {
-	for (size_t i = 0; i < c->count; i++) {
-		if (c->list[i].target && vd_query_is_touched_by(c->list[i].target, body))
+	for (size_t i = 0; i < c->list.count; i++) {
+		if (c->list.items[i].target &&
+		    vd_query_is_touched_by(c->list.items[i].target, body))
 			return true;
 	}
 	return false;
@@ -182,390 +133,68 @@ static bool is_held(const struct vd_configurations *c, const struct vd_name *nam
 void vd_configurations_twin_changed(struct vd_configurations *c, const struct vd_name *name,
 				    const char *operation, const cJSON *body)
 {
-	if (c->is_applying || c->count == 0)
+	if (c->is_applying || c->list.count == 0)
 		return;
 	if (strcmp(operation, "replaceTwin") == 0 || is_condition_touched(c, body) ||
 	    (vd_json_at(body, "/properties/desired") && is_held(c, name)))
 		enqueue(c, name->device);
 }
 
-/* --- one twin --- */
+/* --- whoever is due --- */
 
-/* A twin, and what the configurations want of it. */
-struct aim {
-	struct vd_name name;
-	cJSON *twin; /* as the service sees it */
-	struct vd_settings_layer layers[VD_CONFIGURATIONS_MAX];
-	size_t layer_of[VD_CONFIGURATIONS_MAX]; /* index of the configuration of each layer */
-	size_t layer_count;
-	bool is_targeted[VD_CONFIGURATIONS_MAX], is_applied[VD_CONFIGURATIONS_MAX];
-	bool stays;                 /* settings are of a deployment */
-	cJSON *settings, *statuses; /* as they will be */
-};
-
-static void aim_fini_p(struct aim *aim)
-{
-	aim->twin = vd_json_free(aim->twin);
-	aim->settings = vd_json_free(aim->settings);
-	aim->statuses = vd_json_free(aim->statuses);
-}
-
-static void aim_at(struct aim *aim, size_t configuration, const cJSON *settings)
-{
-	aim->is_targeted[configuration] = true;
-	if (!settings)
-		return;
-	aim->layer_of[aim->layer_count] = configuration;
-	aim->layers[aim->layer_count++].settings = settings;
-}
-
-static int write_aim(struct vd_store *store, void *argument)
-{
-	const struct aim *aim = argument;
-	int r = aim->settings ? vd_store_settings_put(store, &aim->name, aim->settings, aim->stays)
-			      : 0;
-
-	return r == 0 ? vd_store_statuses_put(store, &aim->name, aim->statuses) : r;
-}
-
-static int make_statuses(const struct vd_configurations *c, struct aim *aim)
-{
-	(void)vd_json_free(aim->statuses);
-	aim->statuses = cJSON_CreateObject();
-	for (size_t i = 0; aim->statuses && i < c->count; i++) {
-		cJSON *status;
-
-		if (!aim->is_targeted[i])
-			continue;
-		status = cJSON_AddObjectToObject(aim->statuses, c->list[i].id);
-		if (!status || !vd_json_add_string(status, "status",
-						   aim->is_applied[i] ? "Applied" : "Targeted"))
-			return -ENOMEM;
-	}
-	return aim->statuses ? 0 : -ENOMEM;
-}
-
-static int write_alone(struct vd_configurations *c, struct aim *aim)
-{
-	int r = vd_store_begin(c->store);
-
-	if (r < 0)
-		return r;
-	r = write_aim(c->store, aim);
-	if (r == 0)
-		return vd_store_commit(c->store);
-	vd_store_rollback(c->store);
-	return r < 0 ? r : -EIO;
-}
-
-static int write_if_different(struct vd_configurations *c, struct aim *aim, const cJSON *before)
-{
-	static const cJSON nothing = { .type = cJSON_Object };
-	const cJSON *shown = vd_json_object(aim->twin, "configurations");
-	bool is_same = vd_merge_is_equal(shown ? shown : &nothing, aim->statuses);
-
-	if (is_same && (!aim->settings || vd_merge_is_equal(before, aim->settings)))
-		return 0;
-	return write_alone(c, aim);
-}
-
-/* The document without $metadata and $version. */
-static cJSON *bare_desired(const cJSON *twin)
-{
-	cJSON *desired = cJSON_Duplicate(vd_json_at(twin, "/properties/desired"), true);
-
-	if (desired) {
-		cJSON_DeleteItemFromObjectCaseSensitive(desired, "$metadata");
-		cJSON_DeleteItemFromObjectCaseSensitive(desired, "$version");
-	}
-	return desired;
-}
-
-static cJSON *desired_body(cJSON **patch)
-{
-	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
-	cJSON *properties = body ? cJSON_AddObjectToObject(body, "properties") : NULL;
-
-	if (!properties || !vd_json_add_take(properties, "desired", patch))
-		return NULL;
-	return VD_TAKE(body);
-}
-
-/* What its limits do not allow is not applied at all; the twin stays as it is. */
-static int give_up(struct vd_configurations *c, struct aim *aim, const cJSON *before,
-		   const struct vd_fault *fault)
-{
-	char id[VD_ID_BYTES];
-	int r;
-
-	(void)memset(aim->is_applied, 0, sizeof aim->is_applied);
-	aim->settings = vd_json_free(aim->settings);
-	r = make_statuses(c, aim);
-	vd_log(VD_WARN, "configuration.notApplied", "id=%s place=\"%s\" reason=\"%s\"",
-	       vd_name_text(&aim->name, id), fault->pointer, fault->text);
-	return r == 0 ? write_if_different(c, aim, before) : r;
-}
-
-static int update_twin(struct vd_configurations *c, struct aim *aim, cJSON **patch,
-		       const cJSON *before, int64_t now_ms)
-{
-	VD_CLEANUP(vd_json_free) cJSON *body = desired_body(patch);
-	VD_CLEANUP(vd_json_free) cJSON *twin = NULL;
-	struct vd_fault fault = { 0 };
-	const struct vd_twin_update update = {
-		.body = body,
-		.author = author,
-		.now_ms = now_ms,
-		.also = write_aim,
-		.argument = aim,
-	};
-	int r;
-
-	if (!body)
-		return -ENOMEM;
-	r = vd_twins_update(c->twins, &aim->name, &update, &twin, &fault);
-	if (r == VD_REFUSED_ARGUMENT || r == VD_REFUSED_TOO_LARGE)
-		return give_up(c, aim, before, &fault);
-	if (r == 0) {
-		(void)vd_json_free(aim->twin);
-		aim->twin = VD_TAKE(twin);
-	}
-	return r;
-}
-
-static int merge_layers(struct vd_configurations *c, struct aim *aim)
-{
-	int r = vd_settings_merge(aim->layers, aim->layer_count, &aim->settings);
-
-	for (size_t i = 0; r == 0 && i < aim->layer_count; i++) {
-		if (aim->layers[i].is_in_force)
-			aim->is_applied[aim->layer_of[i]] = true;
-	}
-	return r == 0 ? make_statuses(c, aim) : r;
-}
-
-static int reach(struct vd_configurations *c, struct aim *aim, int64_t now_ms)
-{
-	VD_CLEANUP(vd_json_free) cJSON *before = NULL;
-	VD_CLEANUP(vd_json_free) cJSON *desired = NULL;
-	VD_CLEANUP(vd_json_free) cJSON *patch = NULL;
-	bool stays = false;
-	int r = merge_layers(c, aim);
-
-	if (r == 0)
-		r = vd_store_settings_get(c->store, &aim->name, &before, &stays);
-	if (r == VD_STORE_NONE) {
-		before = cJSON_CreateObject();
-		r = 0;
-	}
-	if (r < 0)
-		return r;
-	if (stays && aim->layer_count == 0)
-		return write_alone(c, aim); /* a deployment without a successor is only forgotten */
-	desired = bare_desired(aim->twin);
-	if (!before || !desired)
-		return -ENOMEM;
-	if (before->child || aim->settings->child) {
-		r = vd_settings_patch(desired, before, aim->settings, &patch);
-		if (r == 0 && patch->child)
-			return update_twin(c, aim, &patch, before, now_ms);
-	}
-	return r == 0 ? write_if_different(c, aim, before) : r;
-}
-
-/* --- one device --- */
-
-static bool matches(const struct vd_configuration *configuration, enum vd_query_source source,
-		    const cJSON *twin)
-{
-	return configuration->target && vd_query_source(configuration->target) == source &&
-	       vd_query_matches(configuration->target, twin);
-}
-
-/* Metrics are counted by a sweep only: it sees each twin once. */
-static void count_metrics(struct vd_configurations *c, enum vd_query_source source,
-			  const cJSON *twin)
-{
-	for (size_t i = 0; i < c->count; i++) {
-		for (size_t m = 0; m < VD_CONFIGURATION_METRICS; m++) {
-			const struct vd_query *query = c->list[i].queries[m];
-
-			if (query && vd_query_source(query) == source &&
-			    vd_query_matches(query, twin))
-				c->found[i][m]++;
-		}
-	}
-}
-
-struct modules {
-	struct vd_name *names;
-	size_t count;
-};
-
-static void modules_fini_p(struct modules *modules)
-{
-	free(modules->names);
-}
-
-static int add_module(const struct vd_device *device, void *argument)
-{
-	struct modules *modules = argument;
-	struct vd_name *names = reallocarray(modules->names, modules->count + 1, sizeof names[0]);
-
-	if (!names)
-		return -ENOMEM;
-	modules->names = names;
-	names[modules->count++] = device->name;
-	return 0;
-}
-
-/* Those of the registry; a module that is named and not there is made. */
-static int make_module(struct vd_configurations *c, const char *device, const char *module,
-		       int64_t now_ms, struct vd_fault *fault)
-{
-	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
-	struct vd_device made;
-	struct vd_name name;
-	int r;
-
-	if (!body || !vd_json_add_string(body, "managedBy", author))
-		return -ENOMEM;
-	if (vd_name_make(device, module, &name) < 0)
-		return VD_REFUSED_ARGUMENT;
-	r = vd_devices_put(c->devices, &name, NULL, body, now_ms, &made, fault);
-	return r == VD_REFUSED_MODULE_EXISTS ? 0 : r;
-}
-
-static int make_modules(struct vd_configurations *c, const char *device, const cJSON *wanted,
-			int64_t now_ms, struct vd_fault *fault)
-{
-	int r = 0;
-
-	for (const cJSON *module = wanted ? wanted->child : NULL; r == 0 && module;
-	     module = module->next) {
-		struct vd_device found;
-		struct vd_name name;
-
-		if (vd_name_make(device, module->string, &name) < 0)
-			return VD_REFUSED_ARGUMENT;
-		r = vd_store_device_get(c->store, &name, &found);
-		if (r == VD_STORE_NONE)
-			r = make_module(c, device, module->string, now_ms, fault);
-	}
-	return r;
-}
-
-static int look_at_module(struct vd_configurations *c, const struct vd_name *name,
-			  struct aim *device, bool is_sweep, int64_t now_ms)
-{
-	VD_CLEANUP(aim_fini) struct aim aim = { .name = *name };
-	int r = vd_twins_get(c->twins, name, &aim.twin, NULL);
-
-	if (r != 0)
-		return r;
-	for (size_t i = 0; i < c->count; i++) {
-		const cJSON *content = c->list[i].content;
-		const cJSON *named = vd_content_module(content, name->module);
-
-		if (named && device->is_targeted[i]) {
-			aim_at(&aim, i, named);
-			aim.stays = true;
-		}
-		if (matches(&c->list[i], VD_QUERY_MODULES, aim.twin))
-			aim_at(&aim, i, vd_content_any_module(content));
-	}
-	r = reach(c, &aim, now_ms);
-	for (size_t i = 0; i < c->count; i++)
-		device->is_applied[i] |= device->is_targeted[i] && aim.is_applied[i];
-	if (r == 0 && is_sweep)
-		count_metrics(c, VD_QUERY_MODULES, aim.twin);
-	return r;
-}
-
-static int look_at_modules(struct vd_configurations *c, struct aim *device, bool is_sweep,
-			   int64_t now_ms)
-{
-	VD_CLEANUP(modules_fini) struct modules modules = { 0 };
-	struct vd_fault fault = { 0 };
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < c->count; i++) {
-		if (device->is_targeted[i])
-			r = make_modules(c, device->name.device,
-					 vd_content_modules(c->list[i].content), now_ms, &fault);
-	}
-	if (r == 0)
-		r = vd_store_modules(c->store, device->name.device, add_module, &modules);
-	for (size_t i = 0; r == 0 && i < modules.count; i++)
-		r = look_at_module(c, &modules.names[i], device, is_sweep, now_ms);
-	return r;
-}
-
-static int look_at(struct vd_configurations *c, const char *id, bool is_sweep, int64_t now_ms)
-{
-	VD_CLEANUP(aim_fini) struct aim aim = { 0 };
-	int r;
-
-	(void)snprintf(aim.name.device, sizeof aim.name.device, "%s", id);
-	r = vd_twins_get(c->twins, &aim.name, &aim.twin, NULL);
-	if (r != 0)
-		return r == VD_REFUSED_NO_DEVICE ? 0 : r; /* gone meanwhile */
-	for (size_t i = 0; i < c->count; i++) {
-		if (matches(&c->list[i], VD_QUERY_DEVICES, aim.twin))
-			aim_at(&aim, i, vd_content_device(c->list[i].content));
-	}
-	r = look_at_modules(c, &aim, is_sweep, now_ms);
-	if (r == 0)
-		r = reach(c, &aim, now_ms);
-	if (r == 0 && is_sweep)
-		count_metrics(c, VD_QUERY_DEVICES, aim.twin);
-	return r;
-}
-
-static void look_and_log(struct vd_configurations *c, const char *id, bool is_sweep, int64_t now_ms)
+static void look_at(struct vd_configurations *c, const char *id, bool is_sweep, int64_t now_ms)
 {
 	int r;
 
 	c->is_applying = true;
-	r = look_at(c, id, is_sweep, now_ms);
+	r = vd_reach_device(&c->reach, id, is_sweep, now_ms);
 	c->is_applying = false;
 	if (r != 0)
 		vd_log(VD_ERROR, "configuration.failed", "id=%s code=%d", id, r);
 }
 
-/* --- all devices --- */
+struct look {
+	struct vd_configurations *configurations;
+	int64_t now_ms;
+};
 
-static cJSON *results_of(const struct vd_configurations *c, size_t index)
+static void look_in_pass(const char *device, void *argument)
 {
-	VD_CLEANUP(vd_json_free) cJSON *results = cJSON_CreateObject();
-	size_t m = 0;
+	const struct look *look = argument;
 
-	for (const cJSON *metric = c->list[index].metrics->child; results && metric;
-	     metric = metric->next, m++) {
-		const struct vd_query *query = c->list[index].queries[m];
-		int64_t count = c->found[index][m], top = query ? vd_query_top(query) : -1;
+	look_at(look->configurations, device, false, look->now_ms);
+}
 
-		if (top >= 0 && top < count)
-			count = top;
-		if (!vd_json_add_number(results, metric->string, (double)count))
-			return NULL;
+static void drop_pass(struct vd_configurations *c, struct pass *entry)
+{
+	TAILQ_REMOVE(&c->passes, entry, link);
+	entry->pass = vd_configuration_pass_free(entry->pass);
+	free(entry);
+}
+
+/* What a pass cannot do, a look at all does. */
+static void run_pass(struct vd_configurations *c, uint64_t until_ms, int64_t now_ms)
+{
+	struct pass *entry = TAILQ_FIRST(&c->passes);
+	struct look look = { c, now_ms };
+	bool is_done = false;
+	int r = vd_configuration_pass_run(entry->pass, &c->list, until_ms, look_in_pass, &look,
+					  &is_done);
+
+	if (r == 0 && !is_done)
+		return;
+	drop_pass(c, entry);
+	if (r < 0) {
+		vd_log(VD_ERROR, "configuration.passFailed", "reason=\"%s\"", strerror(-r));
+		start_sweep(c);
 	}
-	return VD_TAKE(results);
 }
 
 static void end_sweep(struct vd_configurations *c)
 {
 	c->is_sweeping = false;
-	for (size_t i = 0; i < c->count; i++) {
-		cJSON *results = results_of(c, i);
-
-		if (results && !vd_merge_is_equal(results, c->list[i].results) &&
-		    vd_store_configuration_set_results(c->store, c->list[i].id, results) == 0) {
-			(void)vd_json_free(c->list[i].results);
-			c->list[i].results = VD_TAKE(results);
-		}
-		(void)vd_json_free(results);
-	}
+	for (size_t i = 0; i < c->list.count; i++)
+		vd_configuration_set_results(c->store, &c->list.items[i], c->list.found[i]);
 }
 
 /* Another page of devices; it may end early, and go on there later. */
@@ -573,14 +202,14 @@ static void sweep(struct vd_configurations *c, uint64_t until_ms, int64_t now_ms
 {
 	char ids[PAGE][VD_PART_BYTES];
 	size_t count = 0;
-	int r = vd_store_device_ids(c->store, c->count == 0, c->swept, PAGE, ids, &count);
+	int r = vd_store_device_ids(c->store, c->list.count == 0, c->swept, PAGE, ids, &count);
 
 	if (r < 0 || count == 0) {
 		end_sweep(c);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		look_and_log(c, ids[i], true, now_ms);
+		look_at(c, ids[i], true, now_ms);
 		memcpy(c->swept, ids[i], sizeof c->swept);
 		if (vd_clock_mono_ms() >= until_ms)
 			return;
@@ -594,13 +223,15 @@ bool vd_configurations_run(struct vd_configurations *c, uint64_t budget_ms, int6
 
 	do {
 		if (dequeue(c, device))
-			look_and_log(c, device, false, now_ms);
+			look_at(c, device, false, now_ms);
+		else if (!TAILQ_EMPTY(&c->passes))
+			run_pass(c, until_ms, now_ms);
 		else if (c->is_sweeping)
 			sweep(c, until_ms, now_ms);
 		else
 			return false;
 	} while (vd_clock_mono_ms() < until_ms);
-	return c->queue_len > 0 || c->is_sweeping;
+	return c->queue_len > 0 || !TAILQ_EMPTY(&c->passes) || c->is_sweeping;
 }
 
 static void on_soon(void *argument)
@@ -620,21 +251,12 @@ static void on_periodic(void *argument)
 {
 	struct vd_configurations *c = argument;
 
-	if (!c->is_sweeping && c->count > 0)
+	if (!c->is_sweeping && c->list.count > 0)
 		start_sweep(c);
 	(void)!vd_timer_arm(c->periodic, VD_CONFIGURATIONS_EVERY_MS);
 }
 
 /* --- REST --- */
-
-static struct vd_configuration *find(struct vd_configurations *c, const char *id)
-{
-	for (size_t i = 0; i < c->count; i++) {
-		if (strcmp(c->list[i].id, id) == 0)
-			return &c->list[i];
-	}
-	return NULL;
-}
 
 static int missing(const char *id, struct vd_fault *fault)
 {
@@ -660,18 +282,52 @@ static int json_of(struct vd_configurations *c, const struct vd_configuration *c
 	return *ret_json ? 0 : -ENOMEM;
 }
 
-static int store_and_load(struct vd_configurations *c, const struct vd_configuration *changed,
-			  const char *operation)
+/* A sweep that is under way begins again, since what it counts has changed; it sees all. */
+static int load(struct vd_configurations *c)
 {
-	int r = vd_store_configuration_put(c->store, changed);
+	int r = vd_configuration_list_load(&c->list, c->store);
 
+	if (c->is_sweeping)
+		start_sweep(c);
+	return r;
+}
+
+/* Whom the change concerns is to be asked before it is stored. */
+static int prepare(struct vd_configurations *c, const struct vd_configuration *former,
+		   const struct vd_configuration *changed, struct vd_configuration_pass **ret_pass)
+{
+	return c->is_sweeping ? 0 : vd_configuration_pass_new(c->store, former, changed, ret_pass);
+}
+
+/* Takes the pass. */
+static void begin_pass(struct vd_configurations *c, struct vd_configuration_pass **pass)
+{
+	struct pass *entry = *pass ? calloc(1, sizeof *entry) : NULL;
+
+	if (entry) {
+		entry->pass = VD_TAKE(*pass);
+		TAILQ_INSERT_TAIL(&c->passes, entry, link);
+		wake(c);
+	} else {
+		start_sweep(c);
+	}
+}
+
+static int store_and_load(struct vd_configurations *c, const struct vd_configuration *former,
+			  const struct vd_configuration *changed)
+{
+	VD_CLEANUP(vd_configuration_pass_free) struct vd_configuration_pass *pass = NULL;
+	int r = prepare(c, former, changed, &pass);
+
+	if (r == 0)
+		r = vd_store_configuration_put(c->store, changed);
 	if (r == 0)
 		r = load(c);
 	if (r != 0)
 		return r;
 	vd_log(VD_NOTICE, "configuration.changed", "id=%s operation=%s priority=%lld", changed->id,
-	       operation, (long long)changed->priority);
-	start_sweep(c);
+	       former ? "update" : "create", (long long)changed->priority);
+	begin_pass(c, &pass);
 	return 0;
 }
 
@@ -684,7 +340,7 @@ static int create(struct vd_configurations *c, const char *id, const cJSON *body
 					 .etag = now_ms };
 	int r;
 
-	if (c->count >= VD_CONFIGURATIONS_MAX) {
+	if (c->list.count >= VD_CONFIGURATIONS_MAX) {
 		vd_fault_set(fault, 403, "", "there are %d configurations already",
 			     VD_CONFIGURATIONS_MAX);
 		return VD_REFUSED_QUOTA;
@@ -692,7 +348,7 @@ static int create(struct vd_configurations *c, const char *id, const cJSON *body
 	(void)snprintf(made.id, sizeof made.id, "%s", id);
 	made.results = cJSON_CreateObject();
 	r = made.results ? vd_configuration_read(body, &made, fault) : -ENOMEM;
-	return r == 0 ? store_and_load(c, &made, "create") : r;
+	return r == 0 ? store_and_load(c, NULL, &made) : r;
 }
 
 /* Read into a copy, which replaces the one in the list through the store. */
@@ -716,7 +372,7 @@ static int update(struct vd_configurations *c, const struct vd_configuration *ol
 			     "cannot be changed, make another configuration");
 		return VD_REFUSED_IMMUTABLE;
 	}
-	return r == 0 ? store_and_load(c, &changed, "update") : r;
+	return r == 0 ? store_and_load(c, old, &changed) : r;
 }
 
 static int check_body_id(const cJSON *body, const char *id, struct vd_fault *fault)
@@ -731,7 +387,7 @@ int vd_configurations_put(struct vd_configurations *c, const char *id, const cha
 			  const cJSON *body, int64_t now_ms, cJSON **ret_json,
 			  struct vd_fault *fault)
 {
-	struct vd_configuration *old = find(c, id);
+	struct vd_configuration *old = vd_configuration_list_find(&c->list, id);
 	int r = vd_configuration_check_id(id, fault);
 
 	if (r == 0)
@@ -753,7 +409,7 @@ int vd_configurations_put(struct vd_configurations *c, const char *id, const cha
 int vd_configurations_get(struct vd_configurations *c, const char *id, cJSON **ret_json,
 			  struct vd_fault *fault)
 {
-	const struct vd_configuration *configuration = find(c, id);
+	const struct vd_configuration *configuration = vd_configuration_list_find(&c->list, id);
 
 	return configuration ? json_of(c, configuration, ret_json) : missing(id, fault);
 }
@@ -763,10 +419,10 @@ int vd_configurations_list(struct vd_configurations *c, int limit, cJSON **ret_l
 	VD_CLEANUP(vd_json_free) cJSON *list = cJSON_CreateArray();
 	int r = list ? 0 : -ENOMEM;
 
-	for (size_t i = 0; r == 0 && i < c->count && i < (size_t)limit; i++) {
+	for (size_t i = 0; r == 0 && i < c->list.count && i < (size_t)limit; i++) {
 		cJSON *json = NULL;
 
-		r = json_of(c, &c->list[i], &json);
+		r = json_of(c, &c->list.items[i], &json);
 		if (r == 0 && !cJSON_AddItemToArray(list, json)) {
 			(void)vd_json_free(json);
 			r = -ENOMEM;
@@ -780,87 +436,30 @@ int vd_configurations_list(struct vd_configurations *c, int limit, cJSON **ret_l
 int vd_configurations_delete(struct vd_configurations *c, const char *id, const char *if_match,
 			     struct vd_fault *fault)
 {
-	const struct vd_configuration *old = find(c, id);
+	VD_CLEANUP(vd_configuration_pass_free) struct vd_configuration_pass *pass = NULL;
+	const struct vd_configuration *old = vd_configuration_list_find(&c->list, id);
 	int r;
 
 	if (!old)
 		return missing(id, fault);
 	if (!vd_etag_matches(if_match, old->etag))
 		return refuse_etag(fault);
-	r = vd_store_configuration_delete(c->store, id);
+	r = prepare(c, old, NULL, &pass);
+	if (r == 0)
+		r = vd_store_configuration_delete(c->store, id);
 	if (r == 0)
 		r = load(c);
 	if (r != 0)
 		return r;
 	vd_log(VD_NOTICE, "configuration.changed", "id=%s operation=delete", id);
-	start_sweep(c);
+	begin_pass(c, &pass);
 	return 0;
-}
-
-static int apply_settings(struct vd_configurations *c, const struct vd_name *name,
-			  const cJSON *settings, const char *by, int64_t now_ms,
-			  struct vd_fault *fault)
-{
-	VD_CLEANUP(vd_json_free) cJSON *twin = NULL;
-	VD_CLEANUP(vd_json_free) cJSON *desired = NULL;
-	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
-	VD_CLEANUP(vd_json_free) cJSON *patch = NULL;
-	VD_CLEANUP(vd_json_free) cJSON *after = NULL;
-	int r = vd_twins_get(c->twins, name, &twin, fault);
-
-	if (r != 0)
-		return r;
-	desired = bare_desired(twin);
-	r = desired ? vd_settings_patch(desired, NULL, settings, &patch) : -ENOMEM;
-	if (r < 0)
-		return r;
-	body = desired_body(&patch);
-	if (!body)
-		return -ENOMEM;
-	return vd_twins_update(
-		c->twins, name,
-		&(struct vd_twin_update){ .body = body, .author = by, .now_ms = now_ms }, &after,
-		fault);
-}
-
-static int apply_to_modules(struct vd_configurations *c, const char *device, const cJSON *modules,
-			    const char *by, int64_t now_ms, struct vd_fault *fault)
-{
-	int r = make_modules(c, device, modules, now_ms, fault);
-
-	for (const cJSON *module = modules ? modules->child : NULL; r == 0 && module;
-	     module = module->next) {
-		struct vd_name name;
-
-		r = vd_name_make(device, module->string, &name) < 0
-			    ? VD_REFUSED_ARGUMENT
-			    : apply_settings(c, &name, module, by, now_ms, fault);
-	}
-	return r;
 }
 
 int vd_configurations_apply(struct vd_configurations *c, const char *device, const cJSON *content,
 			    const char *by, int64_t now_ms, struct vd_fault *fault)
 {
-	const cJSON *own = vd_content_device(content);
-	struct vd_device found;
-	struct vd_name name;
-	int r = vd_content_check(content, fault);
-
-	if (r == 0 && vd_content_any_module(content)) {
-		vd_fault_set(fault, 400, "/moduleContent", "names no module of this device");
-		r = VD_REFUSED_ARGUMENT;
-	}
-	if (r == 0 && vd_name_make(device, NULL, &name) < 0) {
-		vd_fault_set(fault, 400, "", "is no id of a device");
-		r = VD_REFUSED_ARGUMENT;
-	}
-	if (r == 0)
-		r = vd_devices_get(c->devices, &name, &found, fault);
-	if (r == 0 && own)
-		r = apply_settings(c, &name, own, by, now_ms, fault);
-	return r == 0 ? apply_to_modules(c, device, vd_content_modules(content), by, now_ms, fault)
-		      : r;
+	return vd_reach_apply(&c->reach, device, content, by, now_ms, fault);
 }
 
 /* --- life --- */
@@ -874,9 +473,9 @@ int vd_configurations_new(struct vd_loop *loop, struct vd_store *store, struct v
 	if (!c)
 		return -ENOMEM;
 	c->store = store;
-	c->devices = devices;
-	c->twins = twins;
+	c->reach = (struct vd_reach){ store, devices, twins, &c->list };
 	TAILQ_INIT(&c->queue);
+	TAILQ_INIT(&c->passes);
 	r = load(c);
 	if (r == 0 && loop)
 		r = vd_loop_timer(loop, on_soon, c, &c->soon);
@@ -900,7 +499,9 @@ struct vd_configurations *vd_configurations_free(struct vd_configurations *c)
 		c->periodic = vd_source_free(c->periodic);
 		while (dequeue(c, device))
 			;
-		drop_list(c);
+		while (!TAILQ_EMPTY(&c->passes))
+			drop_pass(c, TAILQ_FIRST(&c->passes));
+		vd_configuration_list_fini(&c->list);
 		free(c);
 	}
 	return NULL;

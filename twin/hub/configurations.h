@@ -4,18 +4,19 @@
 #include <stdint.h>
 
 #include "base/loop.h"
-#include "twin/hub/configuration.h"
+#include "twin/hub/configuration_list.h"
 #include "twin/hub/store/store.h"
 
 /*
  * Automatic device management: configurations, and the twins that follow them. A twin is looked at
  * when something changes that a target condition reads, when it is created, when somebody
- * changes what configurations have set there, and all twins whenever a configuration changes, at
- * the start and every five minutes. That goes on beside everything else, a slice at a time.
+ * changes what configurations have set there, and when a configuration that targets it, or will,
+ * changes; all twins at the start and every five minutes. That goes on beside everything else, a
+ * slice at a time.
  *
  * Calls return 0, an enum vd_refusal with its text in fault, or -errno.
  */
-enum { VD_CONFIGURATIONS_MAX = 100, VD_CONFIGURATIONS_EVERY_MS = 300000 };
+enum { VD_CONFIGURATIONS_EVERY_MS = 300000 };
 
 struct vd_devices;
 struct vd_twins;

@@ -8,7 +8,7 @@
  * The queries that are being answered. Each one works for a few milliseconds at a time, in turn with
  * the others and with all else that the loop does.
  */
-enum { VD_QUERIES_SLICE_MS = 5, VD_QUERIES_MAX = 32 };
+enum { VD_QUERIES_SLICE_MS = 2, VD_QUERIES_MAX = 32 };
 
 struct vd_queries;
 

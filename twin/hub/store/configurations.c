@@ -21,6 +21,8 @@ static const char delete_sql[] = "DELETE FROM configurations WHERE id = ?";
 static const char results_sql[] = "UPDATE configurations SET results = ? WHERE id = ?";
 static const char counts_sql[] = "SELECT count(*), coalesce(sum(applied), 0)"
 				 " FROM configuration_targets WHERE configuration_id = ?";
+static const char targets_sql[] = "SELECT device_id, module_id FROM configuration_targets"
+				  " WHERE configuration_id = ? ORDER BY device_id, module_id";
 static const char statuses_sql[] = "SELECT configuration_id, applied FROM configuration_targets"
 				   " WHERE device_id = ? AND module_id = ?";
 static const char statuses_clear_sql[] =
@@ -116,6 +118,26 @@ int vd_store_configuration_counts(struct vd_store *s, const char *id, int64_t *r
 	*ret_applied = sqlite3_column_int64(q, 1);
 	vd_sql_done(q);
 	return 0;
+}
+
+int vd_store_configuration_targets(struct vd_store *s, const char *id, vd_name_fn fn,
+				   void *argument)
+{
+	sqlite3_stmt *q = vd_sql(s, targets_sql, "t", id);
+	int r;
+
+	while ((r = vd_sql_step(s, q)) > 0) {
+		struct vd_name name;
+
+		vd_sql_copy(q, 0, name.device, sizeof name.device);
+		vd_sql_copy(q, 1, name.module, sizeof name.module);
+		r = fn(&name, argument);
+		if (r != 0) {
+			vd_sql_done(q);
+			return r;
+		}
+	}
+	return r;
 }
 
 static bool add_status(cJSON *statuses, const char *id, bool is_applied)

@@ -2,6 +2,7 @@
 #pragma once
 #include "twin/hub/configuration.h"
 #include "twin/hub/store/store.h"
+#include "twin/hub/store/twin_index.h"
 
 /* Configurations in the store, and what they did to twins. Results as in store.h. */
 typedef int (*vd_configuration_fn)(struct vd_configuration *configuration, void *argument);
@@ -15,6 +16,10 @@ VD_MUST int vd_store_configuration_set_results(struct vd_store *store, const cha
 					       const cJSON *results);
 VD_MUST int vd_store_configuration_counts(struct vd_store *store, const char *id,
 					  int64_t *ret_targeted, int64_t *ret_applied);
+
+/* Whom it targets, in the order of their names. fn as in twin_index.h. */
+VD_MUST int vd_store_configuration_targets(struct vd_store *store, const char *id, vd_name_fn fn,
+					   void *argument);
 
 /* A twin's `configurations`: {"id": {"status": "Targeted"|"Applied"}}; {} if there are none. */
 VD_MUST int vd_store_statuses_get(struct vd_store *store, const struct vd_name *name,
