@@ -50,6 +50,8 @@ struct vd_item {
 	char id[VD_UUID_TEXT];
 	enum vd_item_state state; /* by vd_item_enter alone */
 	bool is_asked;            /* the station triggered its cameras: only their answers join */
+	bool is_test;             /* no part: nothing is learnt from it, watched or counted */
+	bool is_kept;             /* its frames, to be looked at again */
 	uint64_t triggered_ms;    /* asked: monotonic; no older frame joins */
 	char supersedes[VD_UUID_TEXT];  /* the item that it looks at again; "": none */
 	char serial[VD_SERIAL_BYTES];   /* "": none */

@@ -406,7 +406,8 @@ static int put(struct vd_publisher *publisher, const char *output, const char *r
 
 int vd_publisher_put(struct vd_publisher *publisher, struct vd_done *done)
 {
-	return put(publisher, "verdict", "verdict", done->item->id, done);
+	return put(publisher, done->item->supersedes[0] ? "override" : "verdict", "verdict",
+		   done->item->id, done);
 }
 
 int vd_publisher_put_verdict(struct vd_publisher *publisher, const char *item_id, cJSON **body)

@@ -33,7 +33,8 @@ struct vd_publisher *vd_publisher_free(struct vd_publisher *publisher);
 VD_DEFINE_CLEANUP(struct vd_publisher, vd_publisher_free)
 
 /*
- * Takes what is in done (an item with its outcome); afterwards done is empty. -ENOMEM: the verdict could not
+ * Takes what is in done (an item with its outcome; one that supersedes another leaves on the output
+ * override, where no gate acts on a part that is past); afterwards done is empty. -ENOMEM: the verdict could not
  * be queued and is lost; the caller must say so.
  */
 VD_MUST int vd_publisher_put(struct vd_publisher *publisher, struct vd_done *done);

@@ -95,7 +95,7 @@ static struct vd_item *inspect(struct vd_worker *worker, struct job *job)
 
 	job->done.item->begun_us = vd_clock_mono_us();
 	vd_inspector_run(worker->inspector, job->done.item, &job->done.outcome);
-	keeps = job->done.outcome.keeps_images;
+	keeps = job->done.outcome.keeps_images || job->done.item->is_kept;
 	if (vd_inspector_follows(worker->inspector, job->done.item) &&
 	    vd_item_split(job->done.item, !keeps, &after) < 0)
 		vd_log(VD_WARN, "item.notFollowed", "itemId=%s text=\"out of memory\"",
