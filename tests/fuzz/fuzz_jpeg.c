@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JPEG from outside: header, grey, RGB, small, a region, and tables put in. Limits keep it quick. */
+/* JPEG from outside: header, grey, RGB, small, a region, tables put in. Limits keep it quick. */
 #include "modules/image/jpeg.h"
 
 #include <assert.h>
