@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "twin/hub/jobs.h"
+#include "twin/hub/query_count.h"
 #include "twin/hub/twin_walk.h"
 #include "twin/query/aggregate.h"
 #include "twin/query/cursor.h"
@@ -38,6 +39,7 @@ struct vd_query_page {
 	int size, count;
 	struct vd_buf rows; /* "[row,row" */
 	bool is_done, has_more;
+	bool is_counted;   /* the aggregate has all */
 	uint64_t end_ms;   /* of the page */
 	uint64_t until_ms; /* of this step */
 	struct vd_fault *fault;
@@ -161,6 +163,18 @@ static int take_twin(struct vd_query_page *page, const struct vd_twin_row *row)
 		return r;
 	return vd_query_is_whole(page->query) ? add_text(page, text.data, text.len)
 					      : take_tree(page, text.data, text.len);
+}
+
+/* COUNT of what the store can count by itself, at once. VD_STORE_NONE: it cannot. */
+static int count_at_once(struct vd_query_page *page)
+{
+	int64_t count = 0;
+	int r = vd_query_count(page->store, page->query, &count);
+
+	if (r != 0)
+		return r;
+	vd_aggregate_add_count(page->aggregate, count);
+	return 0;
 }
 
 static int see_twin(const struct vd_twin_row *row, void *argument)
@@ -349,6 +363,13 @@ static int start(struct vd_query_page *page)
 		narrow_jobs(page);
 		return 0;
 	}
+	if (page->aggregate && vd_aggregate_is_count(page->query)) {
+		int r = count_at_once(page);
+
+		page->is_counted = r == 0;
+		if (r <= 0)
+			return r;
+	}
 	find_parts(page);
 	return vd_twin_walk_new(page->store, page->query, page->row, &page->from, &page->walk);
 }
@@ -407,7 +428,7 @@ int vd_query_page_run(struct vd_query_page *page, uint64_t until_ms, bool *ret_i
 
 	page->until_ms = until_ms;
 	page->fault = fault;
-	while (r == 0 && !page->is_done)
+	while (r == 0 && !page->is_done && !page->is_counted)
 		r = page->walk ? walk_twins(page) : walk_jobs(page);
 	page->fault = NULL;
 	*ret_is_done = r != STOP_TIME;

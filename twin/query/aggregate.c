@@ -212,6 +212,21 @@ int vd_aggregate_add(struct vd_aggregate *aggregate, const cJSON *twin, struct v
 	return r;
 }
 
+bool vd_aggregate_is_count(const struct vd_query *query)
+{
+	for (size_t i = 0; i < query->column_count; i++) {
+		if (query->columns[i].kind != VD_COLUMN_COUNT)
+			return false;
+	}
+	return query->is_aggregate && query->group_count == 0;
+}
+
+void vd_aggregate_add_count(struct vd_aggregate *aggregate, int64_t count)
+{
+	for (size_t i = 0; i < aggregate->query->column_count; i++)
+		aggregate->groups[0]->cells[i].count += count;
+}
+
 /* NULL with *ret_is_defined: no memory. */
 static cJSON *cell_value(const struct vd_query *query, const struct group *group, size_t i,
 			 bool *ret_is_defined)

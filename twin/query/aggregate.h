@@ -28,3 +28,9 @@ VD_MUST int vd_aggregate_add(struct vd_aggregate *aggregate, const cJSON *twin,
 
 /* An array of rows, groups in the order in which they came, no more than TOP. -ENOMEM. */
 VD_MUST int vd_aggregate_finish(const struct vd_aggregate *aggregate, cJSON **ret_rows);
+
+/* Is its only row made of COUNT alone, so that the number of matches is all it needs? */
+bool vd_aggregate_is_count(const struct vd_query *query);
+
+/* That many more matches, of such a query. */
+void vd_aggregate_add_count(struct vd_aggregate *aggregate, int64_t count);

@@ -91,6 +91,7 @@ struct vd_query {
 	size_t where_path_count;
 	struct vd_query_hint *hints;
 	size_t hint_count;
+	bool is_hint_all;                   /* WHERE says what its one hint does */
 	struct vd_query_value *hint_values; /* of all hints */
 	size_t hint_value_count;
 };

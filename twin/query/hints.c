@@ -225,11 +225,23 @@ int vd_hints_collect(struct vd_query *query)
 		return -ENOMEM;
 	if (query->where != VD_NODE_NONE)
 		collect(query, query->where);
+	query->is_hint_all = query->hint_count == 1 && query->hints->value_count > 0 &&
+			     query->nodes[query->where].kind != VD_NODE_AND;
 	return 0;
+}
+
+bool vd_query_is_hint_all(const struct vd_query *query)
+{
+	return query->is_hint_all;
 }
 
 size_t vd_query_hints(const struct vd_query *query, const struct vd_query_hint **ret_hints)
 {
 	*ret_hints = query->hints;
 	return query->hint_count;
+}
+
+bool vd_query_is_all(const struct vd_query *query)
+{
+	return query->where == VD_NODE_NONE && !query->is_never;
 }

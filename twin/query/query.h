@@ -111,3 +111,9 @@ struct vd_query_hint {
 
 /* They belong to the query. */
 size_t vd_query_hints(const struct vd_query *query, const struct vd_query_hint **ret_hints);
+
+/* Is WHERE true of just those whom the one hint names by its values? */
+bool vd_query_is_hint_all(const struct vd_query *query);
+
+/* Is there no WHERE? */
+bool vd_query_is_all(const struct vd_query *query);
