@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import camera_commands as commands  # noqa: E402
 import camera_module as rig  # noqa: E402
 from camera_module import Camera, CameraCase  # noqa: E402
 
@@ -190,6 +191,47 @@ class AravisTest(CameraCase):
             self.assertEqual(camera.wait_state("waiting")["text"], "aravis VD1: no such camera")
             self.plug_in()
             camera.wait_state("ok")
+
+
+    def test_ring_clip_and_photo_see_frames_between_captures(self):
+        self.plug_in()
+        for output, ending in (("jpeg", "jpg"), ("grey", "pgm")):
+            with self.subTest(output=output), commands.Camera(
+                    self.folder, source="aravis:VD1", trigger="call", fps=20, output=output, width=256, height=128,
+                    kept={"minFreeBytes": 1 << 20}, ring={"frames": 100, "fps": 10}) as camera:
+                camera.wait_state("ok")
+                consumer = camera.connect()
+                clip = camera.call("clip", seconds=1, fps=10)["body"]["name"]
+                body = camera.kept(clip)
+                self.assertEqual((body["state"], body["width"], body["height"]), ("ok", 256, 128))
+                frames = commands.read_avi((camera.state / "kept" / clip / "clip.avi").read_bytes())[0]
+                self.assertGreater(len([f for f in frames if f]), 3)
+                self.assertEqual({jpeg_shape(f)[:2] for f in frames if f}, {(256, 128)})
+                self.assertEqual(camera.call("capture")["status"], 200)
+                self.assertEqual(consumer.take(1)[0]["seq"], 1)
+                name = camera.call("keep", afterS=0.2)["body"]["name"]
+                self.assertEqual(camera.kept(name)["state"], "ok")
+                index = camera.index(name)["frames"]
+                self.assertLessEqual({"watch", "call"}, {f["trigger"] for f in index})
+                files = {(camera.state / "kept" / name / f["file"]).suffix for f in index}
+                self.assertEqual(files, {"." + ending})
+                photo = camera.call("photo")["body"]
+                self.assertEqual((photo["type"], photo["asCaptured"]), ("image/jpeg", output == "jpeg"))
+                self.assertEqual(jpeg_shape(camera.published("photo")["files"][0])[:2], (256, 128))
+                self.assertIsNone(consumer.next(0.2))
+                camera.call("preview", seconds=5, fps=5, width=100)
+                self.assertLessEqual(camera.published("preview")["body"]["width"], 100)
+                consumer.close()
+
+    def test_a_software_trigger_is_not_fired_for_a_look(self):
+        self.plug_in()
+        with commands.Camera(self.folder, source="aravis:VD1", deviceTrigger="Software",
+                             kept={"minFreeBytes": 1 << 20}) as camera:
+            camera.wait_state("ok")
+            name = camera.call("clip", seconds=0.5)["body"]["name"]
+            self.assertEqual(camera.kept(name)["text"], "no frame came")
+            refused = camera.set(2, source="aravis:VD1", deviceTrigger="Software", ring={"frames": 9, "fps": 5})
+            self.assertEqual(refused["pointer"], "/ring/fps")
 
 
 if __name__ == "__main__":

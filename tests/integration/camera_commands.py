@@ -11,15 +11,12 @@ import os
 import shutil
 import signal
 import struct
-import subprocess
 import sys
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
 import camera_module
-from camera_module import PATIENCE_S
+from camera_module import PATIENCE_S, CameraCase
 
 
 def read_avi(data):
@@ -106,16 +103,9 @@ class Camera(camera_module.Camera):
         return self.wait("report", lambda p: p["body"].get(part, {}).get("state") == state)["body"][part]
 
 
-class CommandsTest(unittest.TestCase):
-    def setUp(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="vd-commands-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        self.captures = self.folder / "captures"
-        self.source = "folder:%s" % self.captures
-
+class CommandsTest(CameraCase):
     def make(self, count):
-        subprocess.run([camera_module.MAKE_JPEGS, str(self.captures), str(count)], check=True)
-        return [p.read_bytes() for p in sorted(self.captures.iterdir())]
+        return [p.read_bytes() for p in super().make(count)]
 
     def camera(self, **parameters):
         parameters.setdefault("kept", {"minFreeBytes": 1 << 20})
