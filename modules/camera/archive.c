@@ -409,17 +409,22 @@ static int write_all(int fd, const char *data, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+int vd_archive_put(struct vd_archive_entry *entry, const char *file, const void *data, size_t len,
+		   struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_close)
+	int fd = openat(entry->folder_fd, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int r = fd < 0 ? -errno : write_all(fd, data, len);
+
+	return r < 0 ? fail(fault, file, r) : 0;
+}
+
 int vd_archive_write(struct vd_archive_entry *entry, const char *file, const void *data, size_t len,
 		     struct vd_fault *fault)
 {
-	VD_CLEANUP(vd_close) int fd = -1;
 	int r = vd_archive_room(entry, len, fault);
 
-	if (r < 0)
-		return r;
-	fd = openat(entry->folder_fd, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	r = fd < 0 ? -errno : write_all(fd, data, len);
-	return r < 0 ? fail(fault, file, r) : 0;
+	return r < 0 ? r : vd_archive_put(entry, file, data, len, fault);
 }
 
 void vd_archive_discard(struct vd_archive_entry *entry)

@@ -76,7 +76,11 @@ VD_MUST int vd_archive_room(struct vd_archive_entry *entry, size_t bytes, struct
 /* What was asked for and is not needed. */
 void vd_archive_give_back(struct vd_archive_entry *entry, size_t bytes);
 
-/* A whole file, on disk when it returns. As vd_archive_room, or -errno with fault. */
+/* A whole file, on disk when it returns, within room that was found before. -errno with fault. */
+VD_MUST int vd_archive_put(struct vd_archive_entry *entry, const char *file, const void *data,
+			   size_t len, struct vd_fault *fault);
+
+/* vd_archive_room, then vd_archive_put. */
 VD_MUST int vd_archive_write(struct vd_archive_entry *entry, const char *file, const void *data,
 			     size_t len, struct vd_fault *fault);
 

@@ -264,7 +264,8 @@ static void done_shot(struct vd_job *job)
 	else if (step->outcome == VD_FILM_OTHER_SIZE)
 		vd_clip_end(clip, "the picture's size changed");
 	else
-		vd_clip_end(clip, "it could not be written on");
+		vd_clip_end(clip, step->fault.code == 507 ? "there is no room for more"
+							  : "it could not be written on");
 	if (step->fault.code)
 		vd_log(VD_ERROR, "camera.clip_unwritten", "name=%s text=\"%s\"", clip->name,
 		       step->fault.text);

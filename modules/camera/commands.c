@@ -411,6 +411,19 @@ static void open_archive(struct vd_commands *c)
 		vd_log(VD_ERROR, "camera.no_archive", "text=\"%s\"", fault.text);
 }
 
+/* What an earlier run reported of a clip or preview under way is no more. */
+static void report_nothing(struct vd_module *module)
+{
+	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
+	int r = -ENOMEM;
+
+	if (body && vd_json_add_string(body, "clip", NULL) &&
+	    vd_json_add_string(body, "preview", NULL))
+		r = vd_module_report(module, body);
+	if (r != 0)
+		vd_log(VD_WARN, "camera.report", "error=%d", r);
+}
+
 static int make_parts(struct vd_commands *c)
 {
 	int r = vd_json_parse(vd_camera_methods_json, strlen(vd_camera_methods_json), &c->methods,
@@ -447,6 +460,7 @@ int vd_commands_new(struct vd_module *module, struct vd_camera_worker *worker,
 	if (r < 0)
 		return r;
 	c->shelf.keep = c->keep;
+	report_nothing(module);
 	*ret_commands = VD_TAKE(c);
 	return 0;
 }

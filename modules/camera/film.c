@@ -165,6 +165,17 @@ int vd_film_add(struct vd_film *film, const struct vd_shot *shot, uint32_t place
 	return add(film, shot, place, encoded.data, encoded.len, fault);
 }
 
+/* The room for it was set aside, so that a film without any more room can still end. */
+static int put_index(struct vd_film *film, const char *text, struct vd_fault *fault)
+{
+	size_t len = strlen(text);
+
+	if (len > film->set_aside)
+		return vd_archive_write(&film->entry, "index.json", text, len, fault);
+	vd_archive_give_back(&film->entry, film->set_aside - len);
+	return vd_archive_put(&film->entry, "index.json", text, len, fault);
+}
+
 static int write_index(struct vd_film *film, const char *cut_short, struct vd_fault *fault)
 {
 	VD_CLEANUP(vd_json_free) cJSON *index = cJSON_CreateObject();
@@ -178,9 +189,7 @@ static int write_index(struct vd_film *film, const char *cut_short, struct vd_fa
 	    (!cut_short || vd_json_add_string(index, "cutShort", cut_short)) &&
 	    vd_json_add_take(index, "frames", &film->list))
 		text = vd_json_text(index);
-	vd_archive_give_back(&film->entry, film->set_aside);
-	return text ? vd_archive_write(&film->entry, "index.json", text, strlen(text), fault)
-		    : fail(fault, film->name, -ENOMEM);
+	return text ? put_index(film, text, fault) : fail(fault, film->name, -ENOMEM);
 }
 
 static int finish(struct vd_film *film, struct vd_film_result *result, const char *cut_short,

@@ -100,7 +100,7 @@ class Camera(camera_module.Camera):
         return json.loads((self.state / "kept" / name / "index.json").read_text())
 
     def reported(self, part, state):
-        return self.wait("report", lambda p: p["body"].get(part, {}).get("state") == state)["body"][part]
+        return self.wait("report", lambda p: (p["body"].get(part) or {}).get("state") == state)["body"][part]
 
 
 class CommandsTest(CameraCase):
@@ -449,7 +449,7 @@ class CommandsTest(CameraCase):
             camera.wait("ready")
             name = camera.call("clip", seconds=20, fps=50)["body"]["name"]
             body = camera.kept(name)
-            self.assertEqual((body["state"], body["cutShort"]), ("ok", "it could not be written on"))
+            self.assertEqual((body["state"], body["cutShort"]), ("ok", "there is no room for more"))
             read_avi((camera.state / "kept" / name / "clip.avi").read_bytes())
             self.assertLessEqual(sum(p.stat().st_size for p in (camera.state / "kept" / name).iterdir()), 262144)
 
@@ -474,6 +474,13 @@ class CommandsTest(CameraCase):
             self.assertEqual((body["state"], body["text"]), ("failed", "no frame came"))
             self.assertEqual(camera.folders(), [])
             self.assertEqual(camera.reported("clip", "failed")["text"], "no frame came")
+
+    def test_a_start_takes_back_what_was_reported_of_a_clip_under_way(self):
+        self.make(1)
+        with self.camera(trigger="call") as camera:
+            camera.wait("ready")
+            nothing = camera.wait("report", lambda p: "clip" in p["body"])["body"]
+            self.assertEqual((nothing["clip"], nothing["preview"]), (None, None))
 
     def test_a_stop_ends_clip_and_keep_with_what_they_have(self):
         self.make(10)
