@@ -22,7 +22,7 @@
 
 enum {
 	TIMED_OUT = 100,
-	LEVELS_MS = 500,
+	ASK_MS = 500,
 	CLOCKS_US = 2000 /* by so much two clocks that are read one after the other may differ */
 };
 
@@ -30,10 +30,10 @@ struct aravis {
 	struct vd_camera_source source;
 	struct vd_aravis_camera camera;
 	struct vd_gvcp probe;
-	unsigned settle;    /* frames still to drop */
-	uint64_t last_ms;   /* when the last buffer came */
-	uint64_t levels_ms; /* when the camera was asked last, if it is not on the network */
-	uint64_t frame_id;  /* of the last buffer */
+	unsigned settle;   /* frames still to drop */
+	uint64_t last_ms;  /* when the last buffer came */
+	uint64_t asked_ms; /* when the camera was asked last, if it is not on the network */
+	uint64_t frame_id; /* of the last buffer */
 	bool has_frame_id, is_gone;
 	struct vd_aravis_closing *closing; /* of the connection before; NULL: none */
 	uint64_t commanded_us;             /* when the software trigger went out */
@@ -205,10 +205,10 @@ static bool is_there(struct aravis *a, uint64_t now_ms)
 {
 	if (a->probe.fd >= 0)
 		return vd_gvcp_tend(&a->probe, now_ms);
-	if (now_ms < a->levels_ms + LEVELS_MS)
+	if (now_ms < a->asked_ms + ASK_MS)
 		return true;
-	a->levels_ms = now_ms;
-	return vd_aravis_camera_read_levels(&a->camera);
+	a->asked_ms = now_ms;
+	return vd_aravis_camera_answers(&a->camera);
 }
 
 static int stalled(struct aravis *a, uint64_t now_ms, struct vd_fault *fault)
@@ -323,6 +323,14 @@ static void settle(const struct vd_camera_wish *wish)
 		(void)poll(NULL, 0, (int)(wish->not_before_ms - now_ms));
 }
 
+/* No part passed the input that triggers the camera, and nobody asked for a frame. */
+static bool is_at_rest(const struct aravis *a, const struct vd_camera_wish *wish)
+{
+	const struct vd_camera_settings *s = a->source.settings;
+
+	return s->device_trigger && !s->is_software_triggered && !wish->not_before_ms;
+}
+
 static int aravis_capture(struct vd_camera_source *source, const struct vd_camera_wish *wish,
 			  struct vd_camera_frame *frame, struct vd_fault *fault)
 {
@@ -339,6 +347,8 @@ static int aravis_capture(struct vd_camera_source *source, const struct vd_camer
 	}
 	if (r == 0)
 		r = pump(a, &settled, frame, fault);
+	if (r == TIMED_OUT && is_at_rest(a, wish))
+		return VD_SOURCE_INTERRUPTED;
 	return r == TIMED_OUT ? timed_out(a, fault) : r;
 }
 
@@ -379,7 +389,7 @@ static int aravis_open(struct vd_camera_source *source, struct vd_fault *fault)
 	a->closing = vd_aravis_closing_free(a->closing);
 	r = vd_aravis_camera_open(&a->camera, source->settings, fault);
 	a->settle = source->settings->settle_frames;
-	a->last_ms = a->levels_ms = vd_clock_mono_ms();
+	a->last_ms = a->asked_ms = vd_clock_mono_ms();
 	a->has_frame_id = a->is_gone = false;
 	if (r == 0)
 		vd_gvcp_open(&a->probe, a->camera.address, a->last_ms);
@@ -423,7 +433,7 @@ static void aravis_levels(struct vd_camera_source *source, struct vd_camera_leve
 {
 	struct vd_aravis_camera *c = &aravis_of(source)->camera;
 
-	(void)vd_aravis_camera_read_levels(c);
+	vd_aravis_camera_read_levels(c);
 	*levels = (struct vd_camera_levels){ .exposure_us = c->exposure_us, .gain = c->gain };
 }
 

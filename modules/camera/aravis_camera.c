@@ -139,7 +139,15 @@ static int set_controls(struct vd_aravis_camera *c, const struct vd_camera_setti
 	return 0;
 }
 
-bool vd_aravis_camera_read_levels(struct vd_aravis_camera *c)
+bool vd_aravis_camera_answers(const struct vd_aravis_camera *c)
+{
+	struct _GError *error = NULL;
+
+	(void)c->arv->camera_get_payload(c->camera, &error);
+	return drop_error(c, &error);
+}
+
+void vd_aravis_camera_read_levels(struct vd_aravis_camera *c)
 {
 	struct _GError *error = NULL;
 	bool has_exposure, has_gain;
@@ -150,7 +158,6 @@ bool vd_aravis_camera_read_levels(struct vd_aravis_camera *c)
 	has_gain = drop_error(c, &error);
 	c->exposure_us = has_exposure ? exposure_us : -1;
 	c->gain = has_gain ? gain : -1;
-	return has_exposure || has_gain;
 }
 
 static void set_levels(struct vd_aravis_camera *c, const struct vd_camera_settings *s)
@@ -170,7 +177,7 @@ static void set_levels(struct vd_aravis_camera *c, const struct vd_camera_settin
 		c->arv->camera_set_gain(c->camera, s->gain, &error);
 		(void)vd_aravis_ok(c->arv, &error, text, sizeof text);
 	}
-	(void)vd_aravis_camera_read_levels(c);
+	vd_aravis_camera_read_levels(c);
 	if (s->exposure_us >= 0 &&
 	    fabs(c->exposure_us - s->exposure_us) > s->exposure_us * tolerance)
 		deviates(c, "wanted exposureUs %g, the camera has %g: %s", s->exposure_us,

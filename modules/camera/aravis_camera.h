@@ -40,8 +40,11 @@ VD_MUST int vd_aravis_camera_open(struct vd_aravis_camera *camera,
 VD_MUST struct vd_aravis_closing *vd_aravis_camera_close(struct vd_aravis_camera *camera,
 							 bool is_gone);
 
-/* Exposure time and gain, read again. false: the camera does not answer. */
-bool vd_aravis_camera_read_levels(struct vd_aravis_camera *camera);
+/* Exposure time and gain, read again. */
+void vd_aravis_camera_read_levels(struct vd_aravis_camera *camera);
+
+/* Reads a register that every camera has. One on the network that is gone takes seconds. */
+bool vd_aravis_camera_answers(const struct vd_aravis_camera *camera);
 
 /* true: no error; else its text is in text, and *error is freed and NULL. */
 bool vd_aravis_ok(const struct vd_aravis *arv, struct _GError **error, char *text, size_t size);

@@ -20,7 +20,7 @@ enum vd_source_outcome {
 	VD_SOURCE_FAILED = 1, /* this capture failed, and fault says why; the next may succeed */
 	VD_SOURCE_LOST = 2, /* device or folder is not there (any more): close, open again later */
 	VD_SOURCE_EXHAUSTED = 3,  /* there is nothing more to come */
-	VD_SOURCE_INTERRUPTED = 4 /* the wake descriptor became readable first */
+	VD_SOURCE_INTERRUPTED = 4 /* woken first, or nothing came and nothing had to */
 };
 
 enum vd_frame_format { VD_FRAME_JPEG, VD_FRAME_GREY };

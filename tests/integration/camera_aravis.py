@@ -120,6 +120,17 @@ class AravisTest(CameraCase):
             self.assertEqual(camera.call("health")["body"]["sequenceGaps"], 0)
             consumer.close()
 
+    def test_a_camera_at_whose_input_nothing_happens_is_well(self):
+        self.plug_in()
+        with self.camera(trigger="device", deviceTrigger="Line0", timeoutMs=100) as camera:
+            camera.wait_state("ok")
+            consumer = camera.connect()
+            self.assertIsNone(consumer.next(1))
+            body = camera.call("health")["body"]
+            self.assertEqual((body["state"], body["captures"], body["failures"]), ("ok", 0, 0))
+            self.assertIn("no frame within", camera.call("capture")["body"]["text"])
+            consumer.close()
+
     def test_a_camera_that_goes_is_lost_and_found_again_by_itself(self):
         for parameters in ({"trigger": "device"}, {"deviceTrigger": "Software"}):
             with self.subTest(**parameters):
