@@ -318,31 +318,41 @@ int vd_archive_begin(struct vd_archive *a, const char *name, struct vd_archive_e
 	return 0;
 }
 
-/* Under the lock. The file system has room for so many bytes more. */
-static bool has_free(const struct vd_archive *a, size_t bytes)
+/* How many bytes the file system has too few, when so many more are written. */
+static uint64_t lacking(const struct vd_archive *a, size_t bytes)
 {
 	struct statvfs status;
+	uint64_t is_free, wanted = a->limits.free_bytes + bytes;
 
-	return fstatvfs(a->fd, &status) < 0 ||
-	       (uint64_t)status.f_bavail * status.f_frsize >= a->limits.free_bytes + bytes;
+	if (fstatvfs(a->fd, &status) < 0)
+		return 0;
+	is_free = (uint64_t)status.f_bavail * status.f_frsize;
+	return wanted > is_free ? wanted - is_free : 0;
+}
+
+static uint64_t evictable(const struct vd_archive *a)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < a->count; i++)
+		bytes += a->items[i].bytes;
+	return bytes;
 }
 
 enum { HAS_TO_EVICT = 1 };
 
-/* Under the lock. Takes the room, or says what is in the way. */
+/* Under the lock. Takes the room, or says what is in the way. Nothing is thrown away in vain. */
 static int take_room(struct vd_archive_entry *entry, size_t bytes)
 {
 	struct vd_archive *a = entry->archive;
-	bool is_above = a->bytes + bytes > a->limits.bytes, is_full = !has_free(a, bytes);
+	uint64_t sum = a->bytes + bytes, lack = lacking(a, bytes), gain = evictable(a);
 
-	if (entry->bytes + bytes > a->limits.bytes)
-		return -EDQUOT; /* before anything is thrown away for it in vain */
-	if ((is_above || is_full) && a->count > 0)
-		return HAS_TO_EVICT;
-	if (is_above)
+	if (sum > a->limits.bytes + gain)
 		return -EDQUOT;
-	if (is_full)
+	if (lack > gain)
 		return -ENOSPC;
+	if (sum > a->limits.bytes || lack > 0)
+		return HAS_TO_EVICT;
 	a->bytes += bytes;
 	entry->bytes += bytes;
 	return 0;

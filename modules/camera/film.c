@@ -11,9 +11,10 @@
 #include "base/clock.h"
 #include "modules/camera/still.h"
 
-enum { FRAME_TEXT = 160, HEAD_TEXT = 4096, FILE_HEAD = 256 };
+enum { FRAME_TEXT = 200, HEAD_TEXT = 4096, FILE_HEAD = 256 };
 
 #define FILE_NAME "clip.avi"
+#define ROOM_NAME "room"
 
 struct vd_film {
 	struct vd_archive *archive;
@@ -66,6 +67,19 @@ static int fail(struct vd_fault *fault, const char *name, int r)
 	return r;
 }
 
+/*
+ * What is set aside is taken from the disk as well, as a file that makes way at the end: then the
+ * film can end even on a disk that others have filled.
+ */
+static int hold_room(struct vd_film *film)
+{
+	VD_CLEANUP(vd_close)
+	int fd = openat(film->entry.folder_fd, ROOM_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			0640);
+
+	return fd < 0 ? -errno : -posix_fallocate(fd, 0, (off_t)film->set_aside);
+}
+
 static int begin(struct vd_film *film, const struct vd_camera_frame *frame, struct vd_fault *fault)
 {
 	int r = vd_archive_begin(film->archive, film->name, &film->entry, fault);
@@ -76,6 +90,9 @@ static int begin(struct vd_film *film, const struct vd_camera_frame *frame, stru
 	r = vd_archive_room(&film->entry, film->set_aside + FILE_HEAD, fault);
 	if (r < 0)
 		return r;
+	r = hold_room(film);
+	if (r < 0)
+		return fail(fault, film->name, r);
 	film->fd = openat(film->entry.folder_fd, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
 			  0640);
 	r = film->fd < 0 ? -errno
@@ -195,8 +212,10 @@ static int write_index(struct vd_film *film, const char *cut_short, struct vd_fa
 static int finish(struct vd_film *film, struct vd_film_result *result, const char *cut_short,
 		  struct vd_fault *fault)
 {
-	int r = vd_avi_end(&film->avi);
+	int r = unlinkat(film->entry.folder_fd, ROOM_NAME, 0) < 0 ? -errno : 0;
 
+	if (r == 0)
+		r = vd_avi_end(&film->avi);
 	if (r == 0)
 		r = vd_archive_digest(film->fd, result->sha256);
 	if (r < 0)

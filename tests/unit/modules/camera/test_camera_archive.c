@@ -188,6 +188,21 @@ static void a_file_system_without_room_is_said(void **state)
 	assert_int_equal(empty_folder(f->folder, false), 0);
 }
 
+static void a_disk_that_others_have_filled_costs_no_entry_its_place(void **state)
+{
+	struct fixture *f = *state;
+	const struct vd_archive_limits limits = { .bytes = 1000, .free_bytes = UINT64_MAX / 4 };
+	struct vd_archive_entry entry;
+	char name[VD_ARCHIVE_NAME];
+
+	keep(f, 100, name);
+	vd_archive_limit(f->archive, &limits);
+	begin(f, &entry);
+	assert_int_equal(write_bytes(&entry, "a.bin", 10), -ENOSPC);
+	vd_archive_discard(&entry);
+	assert_int_equal(read_entry(f, name, "a.bin"), 100);
+}
+
 static void a_new_start_removes_what_was_half_written_and_goes_on_counting(void **state)
 {
 	struct fixture *f = *state;
@@ -247,6 +262,7 @@ VD_TEST_MAIN(TEST(an_entry_is_seen_when_it_is_whole_and_not_before),
 	     TEST(what_can_never_fit_costs_no_other_entry_its_place),
 	     TEST(two_entries_at_once_stay_within_the_bound_together),
 	     TEST(a_file_system_without_room_is_said),
+	     TEST(a_disk_that_others_have_filled_costs_no_entry_its_place),
 	     TEST(a_new_start_removes_what_was_half_written_and_goes_on_counting),
 	     TEST(names_from_outside_reach_nothing_else),
 	     TEST(strangers_in_the_folder_are_left_alone))
