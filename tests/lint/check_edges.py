@@ -37,6 +37,7 @@ ALLOWED = {
                  "twin/broker/identities.h", "twin/broker/topics.h", "twin/hub/store",
                  "twin/hub/api/api.h"],
     "twin/ctl": ["base", "twin/document"],
+    "twin/import": ["base", "twin/document"],
     "deploy": ["base", "modules/image"],  # simulators of the demonstration
 }
 
