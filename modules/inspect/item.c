@@ -3,10 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
+
+enum { FILE_MOST = 64 << 20 };
 
 static const char *const state_names[] = {
 	[VD_ITEM_AWAITED] = "awaited", [VD_ITEM_QUEUED] = "queued", [VD_ITEM_JUDGED] = "judged",
@@ -86,6 +90,17 @@ int vd_item_split(struct vd_item *item, bool takes_frames, struct vd_item **ret_
 	if (r == 0)
 		*ret_item = VD_TAKE(copy);
 	return r;
+}
+
+void vd_shot_read(const char *path, struct vd_shot *ret_shot)
+{
+	struct vd_fault fault = { 0 };
+
+	*ret_shot = (struct vd_shot){ .state = VD_SHOT_TAKEN, .is_jpeg = true };
+	if (vd_file_read(path, FILE_MOST, &ret_shot->bytes, &fault) == 0)
+		return;
+	ret_shot->state = VD_SHOT_FAILED;
+	(void)snprintf(ret_shot->text, sizeof ret_shot->text, "%.150s", fault.text);
 }
 
 int vd_shot_pgm(const struct vd_shot *shot, struct vd_buf *out)

@@ -60,6 +60,7 @@ struct vd_item {
 	const struct vd_recipe *recipe; /* of set */
 	uint64_t started_us;            /* when it was triggered, or its first frame came in */
 	uint64_t queued_us, begun_us;   /* when it was complete; when its inspection began */
+	uint64_t judged_us;             /* 0: never looked at */
 	struct vd_shot shots[VD_CAMERAS_MOST];
 };
 
@@ -78,6 +79,9 @@ bool vd_item_is_complete(const struct vd_item *item); /* no camera is awaited an
  * are copied, or taken from item (takes_frames). -ENOMEM.
  */
 VD_MUST int vd_item_split(struct vd_item *item, bool takes_frames, struct vd_item **ret_item);
+
+/* Taken from a JPEG file, or failed with the reason. */
+void vd_shot_read(const char *path, struct vd_shot *ret_shot);
 
 /* Appends a grey frame as PGM: a head of a line, then the rows. -EINVAL: too few bytes. */
 VD_MUST int vd_shot_pgm(const struct vd_shot *shot, struct vd_buf *out);

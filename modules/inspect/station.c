@@ -101,6 +101,16 @@ static void answer_order(struct vd_station *station, const struct vd_done *done)
 		vd_station_answer(station, done->call, 200, "recipe", recipe->name);
 }
 
+static void count_stages(struct vd_station *station, struct vd_item *item)
+{
+	const uint64_t now = vd_clock_mono_us();
+
+	vd_stages_put(&station->stages, VD_STAGE_CAPTURE, item->queued_us - item->started_us);
+	vd_stages_put(&station->stages, VD_STAGE_QUEUE, item->begun_us - item->queued_us);
+	vd_stages_put(&station->stages, VD_STAGE_INSPECT, now - item->begun_us);
+	item->judged_us = now;
+}
+
 static void take_results(void *argument)
 {
 	struct vd_station *station = argument;
@@ -116,7 +126,10 @@ static void take_results(void *argument)
 		if (done.call >= 0)
 			answer_order(station, &done);
 		notices = VD_TAKE(done.outcome.notices);
-		if (done.item) {
+		if (done.item && done.item->is_test) {
+			vd_station_tested(station, &done.outcome);
+		} else if (done.item) {
+			count_stages(station, done.item);
 			vd_tally_latency(&station->tally, done.outcome.total_ms);
 			publish(station, &done);
 		}
@@ -164,6 +177,11 @@ static void on_answer(const char *item_id, struct vd_item **item, int64_t seq, c
 		vd_recent_stored(&station->recent, item_id, seq);
 		vd_station_settled(station, item_id);
 	}
+	if (*item && (*item)->judged_us > 0)
+		vd_stages_put(&station->stages, VD_STAGE_STORE,
+			      vd_clock_mono_us() - (*item)->judged_us);
+	if (*item && (*item)->is_kept)
+		vd_kept_put(&station->kept, item, station->triggers.kept_items);
 	watch_refusals(station, text);
 	vd_station_changed(station);
 	leave_if_done(station);
@@ -218,6 +236,7 @@ void vd_station_submit(struct vd_station *station, struct vd_item **item)
 		return;
 	}
 	vd_item_enter(*item, VD_ITEM_QUEUED);
+	(*item)->is_kept = station->triggers.kept_items > 0;
 	(*item)->queued_us = vd_clock_mono_us();
 	if (vd_worker_submit(station->worker, item) < 0) {
 		vd_station_refuse(station, item, "internal: out of memory");
@@ -459,16 +478,21 @@ static int configure(struct vd_station *station, const cJSON *parameters, int64_
 	VD_CLEANUP(vd_recipe_set_unref) struct vd_recipe_set *set = NULL;
 	VD_CLEANUP(vd_trigger_options_fini)
 	struct vd_trigger_options options = { .has_condition = false };
+	VD_CLEANUP(vd_selftest_options_fini) struct vd_selftest_options test = { .every_ms = 0 };
 	int r = vd_recipe_set_parse(parameters, &set, fault);
 
 	if (r == 0)
 		r = vd_trigger_options_parse(parameters, &options, fault);
+	if (r == 0)
+		r = vd_selftest_options_parse(parameters, &test);
 	if (r == 0)
 		r = vd_recipe_set_equip(set, fault);
 	if (r < 0)
 		return r;
 	set->version = version;
 	r = put_in_force(station, &set, &options, fault);
+	if (r == 0)
+		vd_station_test_configure(station, &test);
 	vd_station_changed(station);
 	return r < 0 ? r : vd_worker_order(station->worker, VD_ORDER_STATE, station->set, -1, NULL);
 }
@@ -565,6 +589,8 @@ static int start(struct vd_station *station, const cJSON *parameters, struct vd_
 	if (r == 0)
 		r = vd_loop_timer(loop, vd_station_send_report, station, &station->report);
 	if (r == 0)
+		r = vd_loop_timer(loop, vd_station_test, station, &station->test_timer);
+	if (r == 0)
 		r = read_panel(station);
 	if (r == 0)
 		r = vd_station_triggers_start(station);
@@ -606,6 +632,9 @@ struct vd_station *vd_station_free(struct vd_station *station)
 	(void)vd_assembly_free(station->assembly);
 	(void)vd_source_free(station->deadline);
 	(void)vd_source_free(station->report);
+	(void)vd_source_free(station->test_timer);
+	vd_selftest_options_fini(&station->test_options);
+	vd_kept_fini(&station->kept);
 	(void)vd_recipe_set_unref(station->set);
 	(void)vd_json_free(station->state);
 	(void)vd_json_free(station->parameters);

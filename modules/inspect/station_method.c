@@ -200,11 +200,13 @@ void vd_station_call(struct vd_station *station, int64_t id, const char *method,
 	static const struct {
 		const char *name;
 		void (*call)(struct vd_station *station, int64_t id, const cJSON *body);
-	} methods[] = { { "learn", call_learn },        { "arm", call_arm },
-			{ "rollback", call_roll_back }, { "gather", call_gather },
-			{ "override", call_override },  { "inspect", vd_station_call_inspect },
-			{ "hold", call_hold },          { "release", call_release },
-			{ "select", call_select } };
+	} methods[] = {
+		{ "learn", call_learn },        { "arm", call_arm },
+		{ "rollback", call_roll_back }, { "gather", call_gather },
+		{ "override", call_override },  { "inspect", vd_station_call_inspect },
+		{ "hold", call_hold },          { "release", call_release },
+		{ "select", call_select },      { "reinspect", vd_station_call_reinspect }
+	};
 
 	for (size_t i = 0; i < VD_COUNT(methods); i++) {
 		if (strcmp(methods[i].name, method) == 0) {
@@ -212,8 +214,8 @@ void vd_station_call(struct vd_station *station, int64_t id, const char *method,
 			return;
 		}
 	}
-	vd_station_answer(
-		station, id, 404, "text",
-		"methods are inspect, hold, release, select, learn, arm, rollback, gather "
-		"and override");
+	vd_station_answer(station, id, 404, "text",
+			  "methods are inspect, reinspect, hold, release, select, learn, arm, "
+			  "rollback, gather "
+			  "and override");
 }

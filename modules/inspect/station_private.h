@@ -3,10 +3,13 @@
 #include "modules/inspect/admission.h"
 #include "modules/inspect/assembly.h"
 #include "modules/inspect/drop.h"
+#include "modules/inspect/kept.h"
 #include "modules/inspect/ledger.h"
 #include "modules/inspect/panel.h"
 #include "modules/inspect/publisher.h"
 #include "modules/inspect/recent.h"
+#include "modules/inspect/selftest.h"
+#include "modules/inspect/stages.h"
 #include "modules/inspect/station.h"
 #include "modules/inspect/tally.h"
 #include "modules/inspect/trigger.h"
@@ -15,7 +18,7 @@
 /*
  * What the parts of a station share, all of it on the loop: station.c has its life, its frames and
  * verdicts, station_trigger.c what begins an item, station_method.c what people ask of it,
- * station_report.c what it says of itself.
+ * station_selftest.c its trials, station_report.c what it says of itself.
  */
 enum { VD_STATION_PATH = 4096, VD_STATION_PEERS = 32, VD_STATION_CALLS = 64 };
 
@@ -45,6 +48,7 @@ struct vd_station {
 	struct vd_station_peer peers[VD_STATION_PEERS];
 	int peer_count;
 	struct vd_tally tally;
+	struct vd_stages stages;
 	struct vd_recent recent;
 	bool is_refused; /* the alarm that verdicts are refused is raised */
 	cJSON *state;    /* the last that the inspector told */
@@ -62,6 +66,10 @@ struct vd_station {
 	struct vd_pressure pressure;
 	struct vd_panel panel;
 	char panel_path[VD_STATION_PATH];
+	struct vd_kept kept;
+	struct vd_selftest_options test_options;
+	struct vd_selftest test;
+	struct vd_source *test_timer;
 };
 
 /* ---- station.c ---- */
@@ -102,6 +110,14 @@ bool vd_station_admits(struct vd_station *station, const struct vd_arrival *arri
 void vd_station_settled(struct vd_station *station, const char *item_id);
 
 void vd_station_call_inspect(struct vd_station *station, int64_t id, const cJSON *body);
+void vd_station_call_reinspect(struct vd_station *station, int64_t id, const cJSON *body);
+
+/* ---- station_selftest.c ---- */
+void vd_station_test(void *station);
+/* A test item's outcome; its body is taken. */
+void vd_station_tested(struct vd_station *station, struct vd_outcome *outcome);
+/* Takes *options. */
+void vd_station_test_configure(struct vd_station *station, struct vd_selftest_options *options);
 
 /* ---- station_method.c ---- */
 void vd_station_answer(struct vd_station *station, int64_t id, int status, const char *key,

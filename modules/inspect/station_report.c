@@ -56,7 +56,8 @@ static bool add_panel(const struct vd_station *station, cJSON *body)
 
 static bool add_work(const struct vd_station *station, cJSON *body)
 {
-	return vd_tally_add(&station->tally, body) &&
+	return vd_tally_add(&station->tally, body) && vd_stages_add(&station->stages, body) &&
+	       vd_selftest_add(&station->test, &station->test_options, body) &&
 	       vd_json_add_number(body, "queue", (double)vd_worker_waiting(station->worker)) &&
 	       vd_json_add_number(body, "inHand", (double)vd_station_in_hand(station)) &&
 	       vd_json_add_number(body, "unstored",

@@ -11,18 +11,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "modules/inspect/hindsight.h"
 #include "modules/inspect/station_private.h"
 
-enum { FRAME_MOST = 64 << 20, WATCH_MS = 250, OVERRUNS_MOST = 256 };
+enum { WATCH_MS = 250, OVERRUNS_MOST = 256 };
 
+/* What a trigger says of itself. */
 struct ask {
 	enum vd_trigger_source source;
-	const char *serial; /* NULL: none */
-	const char *from;   /* of a message; NULL */
-	const char *file;   /* dropped; NULL */
+	const char *serial;               /* NULL: none */
+	const char *from;                 /* of a message; NULL */
+	const char *file;                 /* dropped; NULL */
+	const struct vd_panel_word *word; /* who wants an item once more; NULL */
 };
 
 /* ---- the item and what is recorded of it ---- */
@@ -35,28 +36,33 @@ static cJSON *trigger_json(const struct ask *ask, uint64_t seq, uint64_t now_ms)
 	    !vd_json_add_number(json, "seq", (double)seq) ||
 	    !vd_json_add_number(json, "tMono", (double)now_ms) ||
 	    (ask->from && !vd_json_add_string(json, "from", ask->from)) ||
-	    (ask->file && !vd_json_add_string(json, "file", ask->file)))
+	    (ask->file && !vd_json_add_string(json, "file", ask->file)) ||
+	    (ask->word && (!vd_json_add_string(json, "by", ask->word->by) ||
+			   !vd_json_add_string(json, "reason", ask->word->reason))))
 		return NULL;
 	return VD_TAKE(json);
+}
+
+static int mark(struct vd_station *station, const struct ask *ask, struct vd_item *item)
+{
+	item->is_asked = true;
+	item->triggered_ms = item->started_us / 1000;
+	item->trigger = trigger_json(ask, ++station->trigger_seqs[ask->source], item->triggered_ms);
+	if (ask->serial)
+		(void)snprintf(item->serial, sizeof item->serial, "%s", ask->serial);
+	return item->trigger ? 0 : -ENOMEM;
 }
 
 static int new_item(struct vd_station *station, const struct ask *ask, struct vd_item **ret_item)
 {
 	VD_CLEANUP(vd_item_free) struct vd_item *item = NULL;
-	const uint64_t now_us = vd_clock_mono_us();
-	int r = vd_item_new(vd_station_set(station), now_us, &item);
+	int r = vd_item_new(vd_station_set(station), vd_clock_mono_us(), &item);
 
-	if (r < 0)
-		return r;
-	item->is_asked = true;
-	item->triggered_ms = now_us / 1000;
-	item->trigger = trigger_json(ask, ++station->trigger_seqs[ask->source], item->triggered_ms);
-	if (!item->trigger)
-		return -ENOMEM;
-	if (ask->serial)
-		(void)snprintf(item->serial, sizeof item->serial, "%s", ask->serial);
-	*ret_item = VD_TAKE(item);
-	return 0;
+	if (r == 0)
+		r = mark(station, ask, item);
+	if (r == 0)
+		*ret_item = VD_TAKE(item);
+	return r;
 }
 
 static bool add_recipe(cJSON *body, const struct vd_station *station, const struct vd_item *item)
@@ -348,6 +354,20 @@ bool vd_station_admits(struct vd_station *station, const struct vd_arrival *arri
 
 /* ---- the sources ---- */
 
+/* Takes *item: recorded, then on its way. What the ledger said. */
+static int set_off(struct vd_station *station, struct vd_item **item)
+{
+	const int r = record(station, *item);
+
+	if (r < 0)
+		tell_durable(station, r);
+	if (vd_item_is_complete(*item))
+		vd_station_submit(station, item);
+	else
+		ask_cameras(station, item);
+	return r;
+}
+
 /* Room was found. *ret_recorded: what the ledger said. */
 static int begin(struct vd_station *station, const struct ask *ask, char item_id[VD_UUID_TEXT],
 		 int *ret_recorded)
@@ -358,10 +378,7 @@ static int begin(struct vd_station *station, const struct ask *ask, char item_id
 	if (r < 0)
 		return r;
 	memcpy(item_id, item->id, VD_UUID_TEXT);
-	*ret_recorded = record(station, item);
-	if (*ret_recorded < 0)
-		tell_durable(station, *ret_recorded);
-	ask_cameras(station, &item);
+	*ret_recorded = set_off(station, &item);
 	return 0;
 }
 
@@ -432,6 +449,59 @@ void vd_station_call_inspect(struct vd_station *station, int64_t id, const cJSON
 	if (!fault.code)
 		vd_fault_set(&fault, 500, NULL, "%s", strerror(-r));
 	vd_station_refuse_call(station, id, &fault);
+}
+
+/* Its frames once more, or new ones; under the recipe that is active now. */
+static int again(struct vd_station *station, const struct ask *ask, const cJSON *body,
+		 struct vd_item **ret_item, struct vd_fault *fault)
+{
+	const char *old_id = vd_json_string(body, "itemId", "");
+	const struct vd_item *old = vd_kept_find(&station->kept, old_id);
+	VD_CLEANUP(vd_item_free) struct vd_item *item = NULL;
+	int r;
+
+	if (!old_id[0] || strlen(old_id) >= VD_UUID_TEXT) {
+		vd_fault_set(fault, 400, "/itemId", "the id of an item");
+		return -EINVAL;
+	}
+	if (vd_json_bool(body, "capture", false)) {
+		r = new_item(station, ask, &item);
+		if (r == 0)
+			(void)snprintf(item->supersedes, sizeof item->supersedes, "%s", old_id);
+	} else if (old) {
+		r = vd_kept_again(old, vd_station_set(station), vd_clock_mono_us(), &item, fault);
+		if (r == 0)
+			r = mark(station, ask, item);
+	} else {
+		vd_fault_set(fault, 410, NULL, "its frames are no longer kept");
+		r = -ENOENT;
+	}
+	if (r == 0)
+		*ret_item = VD_TAKE(item);
+	return r;
+}
+
+void vd_station_call_reinspect(struct vd_station *station, int64_t id, const cJSON *body)
+{
+	struct vd_panel_word word = { .by = "" };
+	const struct ask ask = { .source = VD_BY_REINSPECT, .word = &word };
+	struct vd_fault fault = { 0 };
+	struct vd_item *item = NULL;
+	char item_id[VD_UUID_TEXT];
+	int r = vd_panel_word_parse(body, vd_clock_wall_ms(), &word, &fault);
+
+	if (r == 0)
+		r = check_room(station, &fault);
+	if (r == 0)
+		r = again(station, &ask, body, &item, &fault);
+	if (r < 0) {
+		if (!fault.code)
+			vd_fault_set(&fault, 500, NULL, "%s", strerror(-r));
+		vd_station_refuse_call(station, id, &fault);
+		return;
+	}
+	memcpy(item_id, item->id, sizeof item_id);
+	await_record(station, id, item_id, set_off(station, &item));
 }
 
 static void take_selection(struct vd_station *station, const char *from, const cJSON *body)
@@ -560,17 +630,10 @@ static void tell_interrupted(struct vd_station *station, const cJSON *accepted)
 
 /* ---- files ---- */
 
-static int read_frame(const char *path, struct vd_shot *shot)
+static void read_frame(const char *path, struct vd_shot *shot)
 {
-	struct vd_fault fault = { 0 };
-	int r = vd_file_read(path, FRAME_MOST, &shot->bytes, &fault);
-
-	shot->is_jpeg = true;
-	shot->state = r < 0 ? VD_SHOT_FAILED : VD_SHOT_TAKEN;
-	if (r < 0)
-		(void)snprintf(shot->text, sizeof shot->text, "%.150s", fault.text);
+	vd_shot_read(path, shot);
 	(void)vd_time_text(vd_clock_wall_ms(), shot->captured_at);
-	return r;
 }
 
 /* accepted: by the process before this one; NULL: a new item. */
@@ -582,17 +645,13 @@ static int begin_file(struct vd_station *station, const struct ask *ask, const c
 
 	if (r < 0)
 		return r;
-	if (accepted)
-		(void)snprintf(item->id, sizeof item->id, "%s", vd_json_string(accepted, "id", ""));
-	else
-		r = record(station, item);
-	if (r < 0)
-		tell_durable(station, r);
-	if (!station->triggers.file_is_frame) {
-		ask_cameras(station, &item);
+	if (station->triggers.file_is_frame)
+		read_frame(path, &item->shots[0]);
+	if (!accepted) {
+		(void)set_off(station, &item);
 		return 0;
 	}
-	(void)read_frame(path, &item->shots[0]);
+	(void)snprintf(item->id, sizeof item->id, "%s", vd_json_string(accepted, "id", ""));
 	vd_station_submit(station, &item);
 	return 0;
 }

@@ -95,6 +95,7 @@ int vd_trigger_options_parse(const cJSON *parameters, struct vd_trigger_options 
 	const cJSON *timer = vd_json_object(json, "timer"), *file = vd_json_object(json, "file");
 	struct vd_trigger_options options = {
 		.is_on = { [VD_BY_REINSPECT] = true },
+		.kept_items = (int)vd_json_int(parameters, "keepItems", 0),
 		.interval_ms = (uint64_t)vd_json_int(timer, "intervalMs", 0),
 		.pressure = { .share = vd_json_number(json, "pressurePercent", 0) / 100,
 			      .for_ms = (uint64_t)vd_json_int(json, "pressureMs", 0) },

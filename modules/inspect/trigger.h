@@ -21,6 +21,7 @@ struct vd_trigger_options {
 	uint64_t interval_ms; /* of the timer; 0: none */
 	char folder[VD_TRIGGER_PATH_BYTES], done_folder[VD_TRIGGER_PATH_BYTES];
 	bool file_is_frame, camera_is_durable;
+	int kept_items; /* with their frames, for another inspection */
 	struct vd_pressure_limits pressure;
 	bool selects_by_call, selects_by_message;
 	char select_pointer[VD_POINTER_BYTES];

@@ -229,6 +229,48 @@ class StationTest(unittest.TestCase):
             self.assertEqual(wait_items(line, [item])[item][0]["rev"], 8)
             reported(line, lambda r: r.get("active") == "r3" and r.get("selected") is None)
 
+    def test_an_item_is_inspected_once_more_from_its_frames_or_from_new_ones(self):
+        with Line() as line:
+            start(line, keepItems=2, routes=dict(ROUTES, overrides="FROM station/override INTO $upstream"))
+            old = [inspect(line, "A-%d" % n) for n in range(3)]
+            wait_items(line, old)
+            who = {"by": "shift 2", "reason": "glare"}
+            self.assertIn("by", call(line, "reinspect", {"itemId": old[2]})[1])
+            self.assertIn("kept", call(line, "reinspect", dict(who, itemId=old[0]))[1])
+            again = call(line, "reinspect", dict(who, itemId=old[2]))[0]["itemId"]
+            anew = call(line, "reinspect", dict(who, itemId=old[0], capture=True))[0]["itemId"]
+            found = {item: verdicts[0] for item, verdicts in wait_items(line, old + [again, anew]).items()}
+            self.assertEqual((found[again]["supersedes"], found[anew]["supersedes"]), (old[2], old[0]))
+            self.assert_ok(found[again], "reinspect", "A-2")
+            self.assertEqual(found[again]["trigger"]["by"], "shift 2")
+            self.assertEqual(found[again]["cameras"]["cam"]["sha256"], found[old[2]]["cameras"]["cam"]["sha256"])
+            self.assertEqual(found[anew]["verdict"], "OK")
+            outputs = {v["body"]["itemId"]: v["output"] for v in line.verdicts()}
+            self.assertEqual((outputs[old[2]], outputs[again]), ("verdict", "override"))
+
+    def test_a_test_part_is_no_part_and_raises_an_alarm_when_its_verdict_changes(self):
+        with Line() as line:
+            test = line.folder / "test.jpg"
+            routes = dict(ROUTES, tests="FROM station/selfTest INTO $upstream")
+            start(line, routes=routes, selfTest={"everyS": 1, "frames": {"cam": str(test)}, "expect": "OK"})
+            self.check_test_part(line, test)
+
+    def check_test_part(self, line, test):
+        def alarms(state):
+            return [r for r in line.records(**{"class": "alarm"})
+                    if (r["body"]["alarm"], r["body"]["state"]) == ("selfTest", state)]
+        wait_until(lambda: alarms("raised"), 15, line.agent.log_tail)  # the picture is not there
+        shutil.copy(line.folder / "template.jpg", test.with_suffix(".new"))
+        test.with_suffix(".new").rename(test)
+        wait_until(lambda: alarms("cleared"), 15, line.agent.log_tail)
+        report = reported(line, lambda r: (r.get("selfTest") or {}).get("last") == "OK")
+        self.assertEqual(sum(report["counters"][v] for v in ("OK", "WARN", "NG", "NO_DECISION")), 0)
+        item = inspect(line, "A")
+        wait_items(line, [item])
+        self.assertEqual([b["itemId"] for b in bodies(line)], [item])
+        tests = [r for r in line.records() if r["output"] == "selfTest"]
+        self.assertTrue(tests[0]["body"]["passed"] is False and tests[-1]["body"]["passed"] is True)
+
     def check_killed(self, line, kill, rounds, seed):
         """Triggers, a kill at some moment among them, and so on; each accepted one has one verdict."""
         chance = random.Random(seed)
