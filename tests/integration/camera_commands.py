@@ -500,10 +500,11 @@ class CommandsTest(CameraCase):
 
     # --- preview ---
 
-    def test_a_preview_costs_inspection_no_frame_and_ends_by_itself(self):
+    def test_preview_clip_and_ring_cost_inspection_no_frame_and_end_by_themselves(self):
         files = self.make(20)
-        with self.camera(fps=50, loop=False) as camera:
+        with self.camera(fps=50, loop=False, ring={"frames": 50, "seconds": 60}) as camera:
             camera.wait("ready")
+            clip = camera.call("clip", seconds=1, fps=50)["body"]["name"]
             status = camera.call("preview", seconds=1, fps=5, width=32)["body"]
             self.assertEqual((status["state"], status["fps"]), ("on", 5))
             consumer = camera.connect()
@@ -519,6 +520,9 @@ class CommandsTest(CameraCase):
             self.assertLessEqual(ended["frames"], 6)
             health = camera.call("health")["body"]
             self.assertEqual((health["captures"], health["drops"], health["failures"]), (20, 0, 0))
+            self.assertEqual(camera.kept(clip)["state"], "ok")
+            kept = camera.kept(camera.call("keep", beforeS=60, afterS=0)["body"]["name"])
+            self.assertEqual(self.assert_intact(camera, kept["name"]), files)
             consumer.close()
 
     def test_the_newest_picture_is_given_to_who_asks(self):
