@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "modules/image/edit.h"
 #include "modules/inspect/learn/course.h"
 #include "modules/inspect/learn/gather.h"
 #include "modules/inspect/look.h"
@@ -76,6 +77,8 @@ void vd_outcome_fini(struct vd_outcome *outcome)
 	(void)vd_json_free(outcome->state);
 	(void)vd_json_free(outcome->notices);
 	vd_buf_fini(&outcome->overlay);
+	for (int i = 0; i < VD_CAMERAS_MOST; i++)
+		vd_veiled_fini(&outcome->veiled[i]);
 	*outcome = (struct vd_outcome){ 0 };
 }
 
@@ -417,11 +420,26 @@ static int worst_camera(const struct run *run)
 	return camera;
 }
 
+/* The frame as it may be shown; blurred is where it is made, if areas of it are. NULL: not at all. */
+static const struct vd_image *shown(const struct run *run, int camera, struct vd_image *blurred)
+{
+	const struct vd_image *image = &run->looks[camera].image;
+	const struct vd_veil_areas *areas = &run->recipe->veils[camera];
+
+	if (areas->count == 0)
+		return image;
+	if (vd_image_to_grey(image, blurred) < 0 ||
+	    vd_image_blur(blurred, areas->list, (size_t)areas->count) < 0)
+		return NULL;
+	return blurred;
+}
+
 static void draw(const struct run *run, struct vd_outcome *outcome)
 {
+	VD_CLEANUP(vd_image_fini) struct vd_image blurred = { 0 };
 	const int camera = worst_camera(run);
 	const struct vd_overlay overlay = {
-		.frame = camera < 0 ? NULL : &run->looks[camera].image,
+		.frame = camera < 0 ? NULL : shown(run, camera, &blurred),
 		.recipe = run->recipe,
 		.camera = camera,
 		.results = run->results,
@@ -430,10 +448,18 @@ static void draw(const struct run *run, struct vd_outcome *outcome)
 		.reason_count = run->reasons.count,
 	};
 
-	if (camera < 0 || !run->recipe->keep.overlay)
+	if (!overlay.frame || !run->recipe->keep.overlay)
 		return;
 	if (vd_overlay_encode(&overlay, run->recipe->keep.quality, &outcome->overlay) < 0)
 		vd_buf_clear(&outcome->overlay);
+}
+
+static void veil(const struct run *run, struct vd_outcome *outcome)
+{
+	for (int i = 0; i < run->recipe->camera_count; i++) {
+		if (run->recipe->veils[i].is_set && run->item->shots[i].bytes.len > 0)
+			vd_veil(&run->recipe->veils[i], &run->item->shots[i], &outcome->veiled[i]);
+	}
 }
 
 static const char *station_of(const struct vd_item *item, const char *fallback)
@@ -451,6 +477,7 @@ static void write_record(const struct run *run, struct vd_outcome *outcome)
 		.looks = run->looks,
 		.results = run->results,
 		.reasons = &run->reasons,
+		.veiled = outcome->veiled,
 		.model = run->course->model,
 		.decode_ms = (double)(run->decoded - run->started) / 1000,
 		.inspect_ms = (double)(run->inspected - run->decoded) / 1000,
@@ -541,6 +568,8 @@ static void run_item(struct run *run, struct vd_outcome *outcome)
 	outcome->keeps_images = is_part && is_nth(run->course, outcome->verdict);
 	if (outcome->keeps_images)
 		draw(run, outcome);
+	if (outcome->keeps_images)
+		veil(run, outcome);
 	if (is_part)
 		watch(run);
 	if (!run->inspector->fits_apart)

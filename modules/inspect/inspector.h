@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "modules/inspect/item.h"
+#include "modules/inspect/privacy.h"
 #include "modules/inspect/rig.h"
 #include "modules/inspect/rules.h"
 
@@ -35,11 +36,12 @@ VD_DEFINE_CLEANUP(struct vd_inspector, vd_inspector_free)
 
 struct vd_outcome {
 	enum vd_verdict verdict;
-	cJSON *body;           /* of the record; NULL: no memory for it */
-	struct vd_buf overlay; /* JPEG; empty unless wanted */
-	bool keeps_images;     /* the recipe wants the frames of this one */
-	cJSON *state;          /* for reported state: recipe, revision, model, shadow, gathering */
-	cJSON *notices;        /* alarms and events (notice.h); NULL: none */
+	cJSON *body;                              /* of the record; NULL: no memory for it */
+	struct vd_buf overlay;                    /* JPEG; empty unless wanted */
+	bool keeps_images;                        /* the recipe wants the frames of this one */
+	struct vd_veiled veiled[VD_CAMERAS_MOST]; /* instead of frames that have areas to blur */
+	cJSON *state;   /* for reported state: recipe, revision, model, shadow, gathering */
+	cJSON *notices; /* alarms and events (notice.h); NULL: none */
 	double total_ms;
 };
 

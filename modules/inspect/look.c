@@ -65,6 +65,7 @@ static bool decode_jpeg(struct vd_look *look, const struct vd_shot *shot,
 
 	look->width = info.width;
 	look->height = info.height;
+	look->orientation = info.orientation;
 	if (r == VD_JPEG_DAMAGED)
 		return refuse(look, "damaged", "%s", info.warning);
 	if (r == -ERANGE)
@@ -134,7 +135,7 @@ void vd_look_at(struct vd_look *look, const struct vd_shot *shot, const struct v
 {
 	look->text[0] = '\0';
 	look->sha256[0] = '\0';
-	look->width = look->height = 0;
+	look->width = look->height = look->orientation = 0;
 	look->mean = look->spread = 0;
 	look->has_colour = false;
 	look->is_good =

@@ -18,6 +18,7 @@ struct vd_look {
 	struct vd_image colour;       /* RGB, if vd_look_in_colour gave it one */
 	bool has_colour;
 	int width, height;           /* 0: not known */
+	int orientation;             /* by EXIF; 0: not said. Pixels are judged as they stand */
 	char sha256[VD_SHA256_TEXT]; /* of the frame as it came; "": there was none */
 	double mean, spread;         /* grey levels */
 };

@@ -241,16 +241,24 @@ static void attach_grey(struct evidence *evidence, const struct vd_shot *shot)
 		attach(evidence, "image/x-portable-graymap", out->data, out->len);
 }
 
-static void attach_shot(struct evidence *evidence, const struct vd_item *item, int camera)
+/* A frame with areas to blur never goes out as it came: as it may be stored, or not at all. */
+static void attach_shot(struct evidence *evidence, const struct vd_done *done, int camera)
 {
+	const struct vd_item *item = done->item;
 	const struct vd_shot *shot = &item->shots[camera];
+	const bool is_veiled = item->recipe->veils[camera].is_set;
+	const struct vd_buf *bytes = is_veiled ? &done->outcome.veiled[camera].jpeg : &shot->bytes;
 	const bool is_only_one = item->recipe->camera_count == 1;
 
-	(void)snprintf(evidence->names[evidence->count], NAME_BYTES, "original%s%s.%s",
-		       is_only_one ? "" : "-", is_only_one ? "" : item->recipe->cameras[camera],
-		       shot->is_jpeg ? "jpg" : "pgm");
-	if (shot->is_jpeg)
-		attach(evidence, "image/jpeg", shot->bytes.data, shot->bytes.len);
+	if (bytes->len == 0)
+		return;
+
+	(void)snprintf(evidence->names[evidence->count], NAME_BYTES, "%s%s%s.%s",
+		       is_veiled ? "blurred" : "original", is_only_one ? "" : "-",
+		       is_only_one ? "" : item->recipe->cameras[camera],
+		       shot->is_jpeg || is_veiled ? "jpg" : "pgm");
+	if (shot->is_jpeg || is_veiled)
+		attach(evidence, "image/jpeg", bytes->data, bytes->len);
 	else
 		attach_grey(evidence, shot);
 }
@@ -268,8 +276,7 @@ static void collect(struct evidence *evidence, const struct vd_done *done)
 		       done->outcome.overlay.len);
 	}
 	for (int i = 0; i < item->recipe->camera_count && evidence->count < VD_ATTACHMENTS; i++) {
-		if (item->shots[i].bytes.len > 0)
-			attach_shot(evidence, item, i);
+		attach_shot(evidence, done, i);
 	}
 }
 
@@ -310,6 +317,8 @@ static int publish(struct vd_publisher *publisher, struct parcel *parcel)
 static void drop_images(struct parcel *parcel)
 {
 	vd_buf_fini(&parcel->done.outcome.overlay);
+	for (int i = 0; i < VD_CAMERAS_MOST; i++)
+		vd_buf_fini(&parcel->done.outcome.veiled[i].jpeg);
 	if (parcel->done.item)
 		vd_item_drop_frames(parcel->done.item);
 	parcel->done.outcome.keeps_images = false;
@@ -321,7 +330,8 @@ static void keep_offered(struct vd_publisher *publisher, struct parcel *parcel)
 	size_t bytes = parcel->done.outcome.overlay.len;
 
 	for (int i = 0; parcel->done.item && i < VD_CAMERAS_MOST; i++)
-		bytes += parcel->done.item->shots[i].bytes.len;
+		bytes += parcel->done.item->shots[i].bytes.len +
+			 parcel->done.outcome.veiled[i].jpeg.len;
 	if (parcel->kept_bytes == 0 && publisher->kept_bytes + bytes > VD_KEPT_BYTES) {
 		drop_images(parcel);
 	} else if (parcel->kept_bytes == 0) {

@@ -323,6 +323,41 @@ static int parse_every(const char *text, int *ret_every)
 	return 0;
 }
 
+static int number_in(const cJSON *array, int i)
+{
+	const cJSON *value = cJSON_GetArrayItem(array, i);
+
+	return cJSON_IsNumber(value) ? (int)value->valuedouble : 0;
+}
+
+/* The schema bounds areas and numbers; what lies outside the frame is clipped. */
+static int parse_veils(struct vd_recipe *recipe, const cJSON *images, struct vd_fault *fault)
+{
+	const cJSON *areas, *area;
+
+	cJSON_ArrayForEach(areas, vd_json_object(images, "blur"))
+	{
+		const int camera = vd_recipe_camera(recipe, areas->string);
+		struct vd_veil_areas *veil;
+
+		if (camera < 0) {
+			(void)vd_recipe_refuse(fault, "/images/blur", "the recipe has no camera",
+					       areas->string);
+			return -EINVAL;
+		}
+		veil = &recipe->veils[camera];
+		veil->is_set = true;
+		cJSON_ArrayForEach(area, areas)
+		{
+			if (veil->count < VD_VEIL_AREAS_MOST)
+				veil->list[veil->count++] =
+					(struct vd_rect){ number_in(area, 0), number_in(area, 1),
+							  number_in(area, 2), number_in(area, 3) };
+		}
+	}
+	return 0;
+}
+
 static int parse_images(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
 {
 	const cJSON *images = vd_json_object(json, "images");
@@ -342,7 +377,7 @@ static int parse_images(struct vd_recipe *recipe, const cJSON *json, struct vd_f
 		vd_fault_under(fault, "images");
 		return -EINVAL;
 	}
-	return 0;
+	return parse_veils(recipe, images, fault);
 }
 
 static int parse_exposure(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)

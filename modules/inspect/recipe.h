@@ -135,6 +135,15 @@ bool vd_step_learns(const struct vd_step *step);
 /* Does the tool measure directly, with gauge.h? */
 bool vd_tool_gauges(enum vd_tool tool);
 
+/* What must not be recognised in what is stored of a camera's frames. */
+enum { VD_VEIL_AREAS_MOST = 16 };
+
+struct vd_veil_areas {
+	bool is_set; /* also with a list of none: the camera's frames are encoded anew */
+	struct vd_rect list[VD_VEIL_AREAS_MOST];
+	int count;
+};
+
 /* How many images to keep of a verdict: 0 none, 1 all, n every nth. */
 struct vd_keep {
 	int every[VD_VERDICTS];
@@ -182,6 +191,7 @@ struct vd_recipe {
 	int item_steps[VD_STEPS_MOST], item_step_count;
 	int vetoes[VD_STEPS_MOST], veto_count;
 	struct vd_keep keep;
+	struct vd_veil_areas veils[VD_CAMERAS_MOST];
 	struct vd_exposure_options exposure;
 	int learning_parts;
 	bool learns_by_itself;

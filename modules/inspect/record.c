@@ -43,8 +43,22 @@ static bool add_rounded(cJSON *json, const char *key, double value)
 
 /* ---- cameras ---- */
 
+/* What is stored is not what was inspected: the digest above is the original's. */
+static bool add_stored(cJSON *json, const struct vd_veiled *veiled)
+{
+	cJSON *stored;
+
+	if (!veiled || (!veiled->sha256[0] && !veiled->text[0]))
+		return true;
+	stored = cJSON_AddObjectToObject(json, "stored");
+	if (!stored || !vd_json_add_bool(stored, "blurred", true))
+		return false;
+	return veiled->sha256[0] ? vd_json_add_string(stored, "sha256", veiled->sha256)
+				 : vd_json_add_string(stored, "text", veiled->text);
+}
+
 static bool add_camera(cJSON *cameras, const char *name, const struct vd_look *look,
-		       const struct vd_shot *shot)
+		       const struct vd_shot *shot, const struct vd_veiled *veiled)
 {
 	cJSON *json = cJSON_AddObjectToObject(cameras, name);
 	bool ok = json && vd_json_add_string(json, "state", look->is_good ? "ok" : "failed");
@@ -59,7 +73,10 @@ static bool add_camera(cJSON *cameras, const char *name, const struct vd_look *l
 	if (ok && look->is_good)
 		ok = add_rounded(json, "mean", look->mean) &&
 		     add_rounded(json, "spread", look->spread);
-	return ok && (look->is_good || vd_json_add_string(json, "text", look->text));
+	if (ok && look->orientation > 1)
+		ok = vd_json_add_number(json, "orientation", look->orientation);
+	return ok && add_stored(json, veiled) &&
+	       (look->is_good || vd_json_add_string(json, "text", look->text));
 }
 
 static bool add_cameras(cJSON *body, const struct vd_record *record)
@@ -70,7 +87,8 @@ static bool add_cameras(cJSON *body, const struct vd_record *record)
 
 	for (int i = 0; ok && record->looks && i < recipe->camera_count; i++)
 		ok = add_camera(cameras, recipe->cameras[i], &record->looks[i],
-				&record->item->shots[i]);
+				&record->item->shots[i],
+				record->veiled ? &record->veiled[i] : NULL);
 	return ok;
 }
 

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "modules/inspect/item.h"
 #include "modules/inspect/look.h"
+#include "modules/inspect/privacy.h"
 #include "modules/inspect/rig.h"
 #include "modules/inspect/rules.h"
 
@@ -23,7 +24,8 @@ struct vd_record {
 	const struct vd_look *looks;          /* one a camera; NULL: nothing was looked at */
 	const struct vd_step_result *results; /* one a step; NULL: nothing was run */
 	const struct vd_reasons *reasons;
-	const struct vd_model *model; /* NULL: none */
+	const struct vd_veiled *veiled; /* one a camera; NULL: none */
+	const struct vd_model *model;   /* NULL: none */
 	double decode_ms, inspect_ms, total_ms;
 };
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "modules/inspect/privacy.h"
 
 enum { PATH_BYTES = 4096, FILE_BYTES = 256 };
 
@@ -137,17 +138,27 @@ static int write_shot(struct vd_gather *gather, const struct vd_item *item, int 
 {
 	const struct vd_shot *shot = &item->shots[camera];
 	const char *of = item->recipe->cameras[camera];
+	const bool is_veiled = item->recipe->veils[camera].is_set;
 	VD_CLEANUP(vd_buf_fini) struct vd_buf pgm = { 0 };
+	VD_CLEANUP(vd_veiled_fini) struct vd_veiled veiled = { 0 };
 	char name[FILE_BYTES];
 	int r = 0;
 
-	(void)snprintf(name, sizeof name, "%s-%s.%s", item->id, of, shot->is_jpeg ? "jpg" : "pgm");
+	(void)snprintf(name, sizeof name, "%s-%s.%s", item->id, of,
+		       shot->is_jpeg || is_veiled ? "jpg" : "pgm");
 	for (char *p = name; *p; p++)
 		*p = *p == '/' ? '_' : *p;
-	if (!shot->is_jpeg)
+	if (is_veiled)
+		vd_veil(&item->recipe->veils[camera], shot, &veiled);
+	else if (!shot->is_jpeg)
 		r = vd_shot_pgm(shot, &pgm);
+	if (is_veiled && !veiled.sha256[0])
+		return 0; /* what cannot be blurred is not stored */
 	if (r == 0)
-		r = write_file(gather, name, shot->is_jpeg ? &shot->bytes : &pgm);
+		r = write_file(gather, name,
+			       is_veiled       ? &veiled.jpeg
+			       : shot->is_jpeg ? &shot->bytes
+					       : &pgm);
 	if (r == 0 && !vd_json_add_string(files, of, name))
 		r = -ENOMEM;
 	gather->bytes += (int64_t)shot->bytes.len;
