@@ -41,7 +41,9 @@ static const char *const schemas[] = {
 		" name TEXT NOT NULL, media_type TEXT NOT NULL);"
 		"CREATE INDEX image_by_worth ON image(worth, id);",
 	"CREATE TABLE key(module TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,"
-	" crc INTEGER NOT NULL, PRIMARY KEY(module, key)) WITHOUT ROWID;",
+	" crc INTEGER NOT NULL, PRIMARY KEY(module, key)) WITHOUT ROWID;"
+	"CREATE TABLE account(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+	"DROP TABLE tally; DROP TABLE state;",
 };
 enum { SCHEMA_VERSION = VD_COUNT(schemas) };
 
@@ -50,10 +52,8 @@ enum statement {
 	COMMIT,
 	BOOT_PUT,
 	BOOT_GET,
-	TALLY_PUT,
-	TALLY_GET,
-	STATE_PUT,
-	STATE_GET,
+	ACCOUNT_PUT,
+	ACCOUNT_GET,
 	DOCUMENT_PUT,
 	DOCUMENT_DELETE,
 	DOCUMENT_EACH,
@@ -66,6 +66,7 @@ enum statement {
 	KEY_FIND,
 	KEY_KEEP,
 	KEY_TRIM,
+	KEY_EACH,
 	STATEMENTS,
 };
 
@@ -74,10 +75,8 @@ static const char *const statements[STATEMENTS] = {
 	[COMMIT] = "COMMIT",
 	[BOOT_PUT] = "INSERT OR IGNORE INTO boot(uuid) VALUES(?1)",
 	[BOOT_GET] = "SELECT id FROM boot WHERE uuid=?1",
-	[TALLY_PUT] = "INSERT OR REPLACE INTO tally VALUES(?1,?2,?3,?4,?5,?6)",
-	[TALLY_GET] = "SELECT rows, records, bytes, delivered, evicted FROM tally WHERE class=?1",
-	[STATE_PUT] = "INSERT OR REPLACE INTO state VALUES(?1,?2)",
-	[STATE_GET] = "SELECT value FROM state WHERE name=?1",
+	[ACCOUNT_PUT] = "INSERT OR REPLACE INTO account VALUES(1,?1)",
+	[ACCOUNT_GET] = "SELECT data FROM account WHERE id=1",
 	[DOCUMENT_PUT] = "INSERT OR REPLACE INTO document VALUES(?1,?2)",
 	[DOCUMENT_DELETE] = "DELETE FROM document WHERE name=?1",
 	[DOCUMENT_EACH] = "SELECT name, text FROM document",
@@ -89,22 +88,23 @@ static const char *const statements[STATEMENTS] = {
 	[IMAGE_DELETE] = "DELETE FROM image WHERE id=?1",
 	[IMAGE_HAS] = "SELECT 1 FROM image WHERE file=?1",
 	[IMAGE_SUM] = "SELECT count(*), ifnull(sum(bytes), 0) FROM image",
+	[KEY_EACH] = "SELECT module, key, seq, crc FROM key",
 	[KEY_FIND] = "SELECT seq, crc FROM key WHERE module=?1 AND key=?2",
-	[KEY_KEEP] = "INSERT INTO key VALUES(?1,?2,?3,?4)",
+	[KEY_KEEP] = "INSERT OR REPLACE INTO key VALUES(?1,?2,?3,?4)",
 	[KEY_TRIM] = ("DELETE FROM key WHERE module=?1 AND seq<(SELECT seq FROM key WHERE module=?1"
 		      " ORDER BY seq DESC LIMIT 1 OFFSET ?2)"),
 };
 
 /* The same for every class, with the table's name in place of %s. */
-enum class_statement { ROW_PUT, ROW_NEXT, ROW_DELETE, ROW_SUM, CLASS_STATEMENTS };
+enum class_statement { ROW_PUT, ROW_NEXT, ROW_LAST, ROW_DELETE, CLASS_STATEMENTS };
 static const char *const class_statements[CLASS_STATEMENTS] = {
 	[ROW_PUT] = "INSERT INTO batch_%s VALUES(?1,?2,?3,?4,?5,?6,?7)",
 	[ROW_NEXT] = ("SELECT first, last, kind, clock, (SELECT uuid FROM boot WHERE id=boot), crc,"
 		      " data FROM batch_%s WHERE first>?1 AND first<=?2 AND (?3<0 OR kind=?3)"
 		      " ORDER BY first LIMIT 1"),
+	[ROW_LAST] = ("SELECT first, last, kind, clock, '', crc, data FROM batch_%s"
+		      " WHERE first>?1 AND first<=?2 ORDER BY first DESC LIMIT 1"),
 	[ROW_DELETE] = "DELETE FROM batch_%s WHERE first BETWEEN ?1 AND ?2",
-	[ROW_SUM] = ("SELECT kind, count(*), sum(last-first+1), sum(length(data)+48), max(last)+1,"
-		     " max(clock) FROM batch_%s WHERE first>=?1 GROUP BY kind"),
 };
 
 struct vd_db {
@@ -114,7 +114,7 @@ struct vd_db {
 	sqlite3_stmt *borrowed; /* whose row the caller looks at */
 	char boot_id[BOOT_ID];  /* the last one looked up, and its number */
 	int64_t boot;
-	uint64_t kernel_boot;
+	bool is_new;
 	char error[256];
 };
 
@@ -129,6 +129,7 @@ static int result(struct vd_db *db, int code)
 		{ SQLITE_NOTADB, -EUCLEAN }, { SQLITE_BUSY, -EBUSY },
 		{ SQLITE_LOCKED, -EBUSY },   { SQLITE_NOMEM, -ENOMEM },
 		{ SQLITE_CANTOPEN, -EIO },   { SQLITE_CONSTRAINT, -EUCLEAN },
+		{ SQLITE_ERROR, -EUCLEAN }, /* tables are not as they were made */
 	};
 
 	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
@@ -228,6 +229,7 @@ static int check_schema(struct vd_db *db)
 
 	if (r < 0 || version == SCHEMA_VERSION)
 		return r;
+	db->is_new = version == 0;
 	if (version >= 0 && version < SCHEMA_VERSION)
 		return raise_schema(db, version);
 	(void)snprintf(db->error, sizeof db->error, "schema version %d is not %d", version,
@@ -282,16 +284,6 @@ static int open_file(struct vd_db *db, const char *path)
 	return r < 0 ? r : prepare_all(db);
 }
 
-/* A number for this start of the machine, from the kernel's random one; 0: not known. */
-static uint64_t read_kernel_boot(void)
-{
-	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
-
-	if (vd_file_read("/proc/sys/kernel/random/boot_id", 128, &text, NULL) < 0)
-		return 0;
-	return vd_crc32c(0, text.data, text.len);
-}
-
 int vd_db_open(const char *path, struct vd_db **ret_db, char *error, size_t error_size)
 {
 	struct vd_db *db = calloc(1, sizeof *db);
@@ -299,7 +291,6 @@ int vd_db_open(const char *path, struct vd_db **ret_db, char *error, size_t erro
 
 	if (!db)
 		return -ENOMEM;
-	db->kernel_boot = read_kernel_boot();
 	r = open_file(db, path);
 	if (r < 0) {
 		(void)snprintf(error, error_size, "%s", db->error);
@@ -329,6 +320,11 @@ bool vd_db_is_readonly(const struct vd_db *db)
 	return sqlite3_db_readonly(db->sqlite, "main") != 0;
 }
 
+bool vd_db_is_new(const struct vd_db *db)
+{
+	return db->is_new;
+}
+
 int vd_db_begin(struct vd_db *db)
 {
 	end_borrow(db);
@@ -354,12 +350,23 @@ void vd_db_rollback(struct vd_db *db)
 	db->boot_id[0] = '\0'; /* its row may be gone */
 }
 
-uint32_t vd_row_crc(const struct vd_row *row)
+static uint32_t range_crc(const struct vd_row *row)
 {
-	uint64_t head[] = { row->first, row->last, (uint64_t)row->class, (uint64_t)row->kind };
-	uint32_t crc = vd_crc32c(0, head, sizeof head);
+	uint64_t range[] = { row->first, row->last, (uint64_t)row->class, (uint64_t)row->kind };
 
-	return vd_crc32c(crc, row->data, row->len);
+	return vd_crc32c(0, range, sizeof range);
+}
+
+uint64_t vd_row_crc(const struct vd_row *row)
+{
+	uint32_t crc = range_crc(row);
+
+	return (uint64_t)crc << 32 | vd_crc32c(crc, row->data, row->len);
+}
+
+static bool has_sound_range(const struct vd_row *row)
+{
+	return row->first >= 1 && row->last >= row->first && row->crc >> 32 == range_crc(row);
 }
 
 static int find_boot(struct vd_db *db, const char *boot_id)
@@ -395,7 +402,7 @@ int vd_db_insert(struct vd_db *db, const struct vd_row *row)
 	(void)sqlite3_bind_int(s, 3, (int)row->kind);
 	bind_u64(s, 4, row->clock_ms);
 	(void)sqlite3_bind_int64(s, 5, db->boot);
-	(void)sqlite3_bind_int64(s, 6, row->crc);
+	(void)sqlite3_bind_int64(s, 6, (sqlite3_int64)row->crc);
 	(void)sqlite3_bind_blob64(s, 7, row->data, row->len, SQLITE_STATIC);
 	r = step(db, s);
 	(void)sqlite3_bind_null(s, 7);
@@ -413,28 +420,56 @@ static void read_row(sqlite3_stmt *s, struct vd_row *row)
 	row->clock_ms = column_u64(s, 3);
 	(void)snprintf(row->boot_id, sizeof row->boot_id, "%s",
 		       boot_id ? (const char *)boot_id : "");
-	row->crc = (uint32_t)sqlite3_column_int64(s, 5);
+	row->crc = (uint64_t)sqlite3_column_int64(s, 5);
 	row->data = sqlite3_column_blob(s, 6);
 	row->len = (size_t)sqlite3_column_bytes(s, 6);
 }
 
-int vd_db_next(struct vd_db *db, enum vd_class class, uint64_t after, uint64_t upto, int kind,
-	       struct vd_row *ret_row)
+/*
+ * A tree that rotted may give what was not asked for, again and again, and cells that are no rows
+ * of ours: it is not asked any further.
+ */
+static int check_row(struct vd_db *db, const struct vd_row *row, uint64_t after, uint64_t upto)
 {
-	sqlite3_stmt *s = db->class_statements[class][ROW_NEXT];
+	if (row->first > after && row->first <= upto && has_sound_range(row))
+		return 1;
+	(void)snprintf(db->error, sizeof db->error,
+		       "what stands behind row %" PRIu64 " of class %s is none", after,
+		       vd_class_name(row->class));
+	return -EUCLEAN;
+}
+
+static int borrow_row(struct vd_db *db, sqlite3_stmt *s, enum vd_class class, uint64_t after,
+		      uint64_t upto, struct vd_row *ret_row)
+{
 	int r;
 
-	end_borrow(db);
 	bind_u64(s, 1, after);
 	bind_u64(s, 2, upto);
-	(void)sqlite3_bind_int(s, 3, kind);
 	r = step(db, s);
 	if (r != 1)
 		return r;
 	db->borrowed = s;
 	ret_row->class = class;
 	read_row(s, ret_row);
-	return 1;
+	return check_row(db, ret_row, after, upto);
+}
+
+int vd_db_next(struct vd_db *db, enum vd_class class, uint64_t after, uint64_t upto, int kind,
+	       struct vd_row *ret_row)
+{
+	sqlite3_stmt *s = db->class_statements[class][ROW_NEXT];
+
+	end_borrow(db);
+	(void)sqlite3_bind_int(s, 3, kind);
+	return borrow_row(db, s, class, after, upto, ret_row);
+}
+
+int vd_db_last(struct vd_db *db, enum vd_class class, uint64_t after, uint64_t upto,
+	       struct vd_row *ret_row)
+{
+	end_borrow(db);
+	return borrow_row(db, db->class_statements[class][ROW_LAST], class, after, upto, ret_row);
 }
 
 int vd_db_delete(struct vd_db *db, enum vd_class class, uint64_t from, uint64_t to)
@@ -447,161 +482,89 @@ int vd_db_delete(struct vd_db *db, enum vd_class class, uint64_t from, uint64_t 
 	return step(db, s);
 }
 
-/* Index: the figures of one class, or VD_TOMBSTONES. */
-static int load_saved(struct vd_db *db, int index, struct vd_tally *tally)
+int vd_db_delete_one(struct vd_db *db, enum vd_class class, uint64_t first)
 {
-	sqlite3_stmt *s = db->statements[TALLY_GET];
-	int r;
+	int r = vd_db_delete(db, class, first, first);
 
-	(void)sqlite3_bind_int(s, 1, index);
-	r = step(db, s);
+	if (r < 0 || sqlite3_changes(db->sqlite) == 1)
+		return r;
+	(void)snprintf(db->error, sizeof db->error,
+		       "row %" PRIu64 " of class %s is not where it is", first,
+		       vd_class_name(class));
+	return -EUCLEAN;
+}
+
+int vd_db_account_load(struct vd_db *db, struct vd_account *ret_account)
+{
+	sqlite3_stmt *s = db->statements[ACCOUNT_GET];
+	int r = step(db, s);
+
 	if (r != 1)
 		return r;
-	tally->of[index].rows = column_u64(s, 0);
-	tally->of[index].records = column_u64(s, 1);
-	tally->of[index].bytes = column_u64(s, 2);
-	tally->of[index].delivered = column_u64(s, 3);
-	tally->of[index].evicted = column_u64(s, 4);
+	r = vd_account_decode(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
+			      ret_account);
 	(void)sqlite3_reset(s);
-	return 0;
+	return r == 0;
 }
 
-static void add_sum(sqlite3_stmt *s, int index, struct vd_tally *tally)
+int vd_db_account_save(struct vd_db *db, const struct vd_account *account)
 {
-	tally->of[index].rows += column_u64(s, 1);
-	tally->of[index].records += column_u64(s, 2);
-	tally->of[index].bytes += column_u64(s, 3);
-}
-
-static int add_rows_since(struct vd_db *db, enum vd_class class, uint64_t since,
-			  struct vd_tally *tally, uint64_t *last_clock_ms)
-{
-	sqlite3_stmt *s = db->class_statements[class][ROW_SUM];
+	sqlite3_stmt *s = db->statements[ACCOUNT_PUT];
+	unsigned char bytes[VD_ACCOUNT_BYTES];
 	int r;
 
-	bind_u64(s, 1, since);
-	while ((r = step(db, s)) == 1) {
-		add_sum(s,
-			sqlite3_column_int(s, 0) == VD_ROW_TOMBSTONE ? VD_TOMBSTONES : (int)class,
-			tally);
-		if (column_u64(s, 4) > tally->next_seq)
-			tally->next_seq = column_u64(s, 4);
-		if (column_u64(s, 5) > *last_clock_ms)
-			*last_clock_ms = column_u64(s, 5);
-	}
+	vd_account_encode(account, bytes);
+	(void)sqlite3_bind_blob(s, 1, bytes, sizeof bytes, SQLITE_STATIC);
+	r = step(db, s);
+	(void)sqlite3_clear_bindings(s);
 	return r;
 }
 
-static int get_state(struct vd_db *db, const char *name, uint64_t *value)
+static void add_row(struct vd_account *account, const struct vd_row *row)
 {
-	sqlite3_stmt *s = db->statements[STATE_GET];
+	int index = row->kind == VD_ROW_TOMBSTONE ? VD_TOMBSTONES : (int)row->class;
+
+	account->of[index].rows++;
+	account->of[index].records += row->last - row->first + 1;
+	account->of[index].bytes += vd_row_cost(row);
+	if (row->last >= account->next_seq)
+		account->next_seq = row->last + 1;
+	if (row->clock_ms > account->clock_ms)
+		account->clock_ms = row->clock_ms;
+}
+
+static int extend_by(struct vd_db *db, enum vd_class class, uint64_t since,
+		     struct vd_account *account)
+{
+	struct vd_row row = { .first = since - 1 };
 	int r;
 
-	bind_text(s, 1, name);
-	r = step(db, s);
-	if (r == 1) {
-		*value = (uint64_t)sqlite3_column_int64(s, 0);
-		(void)sqlite3_reset(s);
-	}
-	return r < 0 ? r : 0;
+	while ((r = vd_db_next(db, class, row.first, UINT64_MAX, -1, &row)) == 1)
+		add_row(account, &row);
+	return r;
 }
 
-static int put_state(struct vd_db *db, const char *name, uint64_t value)
+int vd_db_account_extend(struct vd_db *db, struct vd_account *account)
 {
-	sqlite3_stmt *s = db->statements[STATE_PUT];
+	uint64_t since = account->next_seq;
+	int r = 0;
 
-	bind_text(s, 1, name);
-	(void)sqlite3_bind_int64(s, 2, (sqlite3_int64)value);
-	return step(db, s);
+	for (int i = 0; r == 0 && i < VD_CLASSES; i++)
+		r = extend_by(db, (enum vd_class)i, since, account);
+	return r;
 }
 
-/* After a restart of the machine the clock goes on from where it was last seen. */
-static int load_clock(struct vd_db *db, uint64_t last_clock_ms, struct vd_tally *tally)
-{
-	uint64_t boot = 0, offset = 0, saved_ms = 0;
-	int r = get_state(db, "kernelBoot", &boot);
-
-	if (r == 0)
-		r = get_state(db, "clockOffsetMs", &offset);
-	if (r == 0)
-		r = get_state(db, "clockMs", &saved_ms);
-	if (r < 0)
-		return r;
-	if (saved_ms > last_clock_ms)
-		last_clock_ms = saved_ms;
-	tally->clock_offset_ms = (int64_t)offset;
-	if (boot != db->kernel_boot || boot == 0)
-		tally->clock_offset_ms = (int64_t)(last_clock_ms - vd_clock_mono_ms());
-	return 0;
-}
-
-static int load_images(struct vd_db *db, struct vd_tally *tally)
+int vd_db_count_images(struct vd_db *db, struct vd_account *account)
 {
 	sqlite3_stmt *s = db->statements[IMAGE_SUM];
 	int r = step(db, s);
 
 	if (r != 1)
 		return r;
-	tally->images = column_u64(s, 0);
-	tally->image_bytes = column_u64(s, 1);
+	account->images = column_u64(s, 0);
+	account->image_bytes = column_u64(s, 1);
 	(void)sqlite3_reset(s);
-	return get_state(db, "imagesEvicted", &tally->images_evicted);
-}
-
-int vd_db_load_tally(struct vd_db *db, struct vd_tally *ret_tally)
-{
-	struct vd_tally tally = { .next_seq = 1 };
-	uint64_t last_clock_ms = 0;
-	int r = get_state(db, "nextSeq", &tally.next_seq);
-
-	/* The figures are saved with every deletion: all that came later is from here on. */
-	uint64_t since = tally.next_seq;
-
-	for (int i = 0; r == 0 && i < VD_TALLIES; i++)
-		r = load_saved(db, i, &tally);
-	for (int i = 0; r == 0 && i < VD_CLASSES; i++)
-		r = add_rows_since(db, (enum vd_class)i, since, &tally, &last_clock_ms);
-	if (r == 0)
-		r = load_clock(db, last_clock_ms, &tally);
-	if (r == 0)
-		r = load_images(db, &tally);
-	if (r == 0)
-		*ret_tally = tally;
-	return r;
-}
-
-static int save_one(struct vd_db *db, int index, const struct vd_tally *tally)
-{
-	sqlite3_stmt *s = db->statements[TALLY_PUT];
-
-	(void)sqlite3_bind_int(s, 1, index);
-	bind_u64(s, 2, tally->of[index].rows);
-	bind_u64(s, 3, tally->of[index].records);
-	bind_u64(s, 4, tally->of[index].bytes);
-	bind_u64(s, 5, tally->of[index].delivered);
-	bind_u64(s, 6, tally->of[index].evicted);
-	return step(db, s);
-}
-
-int vd_db_save_tally(struct vd_db *db, const struct vd_tally *tally)
-{
-	const struct {
-		const char *name;
-		uint64_t value;
-	} states[] = {
-		{ "nextSeq", tally->next_seq },
-		{ "imagesEvicted", tally->images_evicted },
-		{ "kernelBoot", db->kernel_boot },
-		{ "clockOffsetMs", (uint64_t)tally->clock_offset_ms },
-		{ "clockMs", vd_clock_mono_ms() + (uint64_t)tally->clock_offset_ms },
-	};
-	int r = 0;
-
-	for (int i = 0; r == 0 && i < VD_TALLIES; i++)
-		r = save_one(db, i, tally);
-	for (size_t i = 0; r == 0 && i < VD_COUNT(states); i++)
-		r = put_state(db, states[i].name, states[i].value);
-	return r;
+	return 0;
 }
 
 int vd_db_document_put(struct vd_db *db, const char *name, const char *text, size_t len)
@@ -733,4 +696,22 @@ int vd_db_key_trim(struct vd_db *db, const char *module, unsigned keep)
 	bind_text(s, 1, module);
 	bind_u64(s, 2, keep - 1);
 	return step(db, s);
+}
+
+int vd_db_copy_keys(struct vd_db *from, struct vd_db *to)
+{
+	sqlite3_stmt *s = from->statements[KEY_EACH];
+	int r = 0;
+
+	while (r == 0 && step(from, s) == 1) {
+		const unsigned char *module = sqlite3_column_text(s, 0);
+		const unsigned char *key = sqlite3_column_text(s, 1);
+		uint64_t seq = column_u64(s, 2);
+
+		if (module && key)
+			r = vd_db_key_keep(to, (const char *)module, (const char *)key, seq,
+					   (uint32_t)sqlite3_column_int64(s, 3));
+	}
+	(void)sqlite3_reset(s);
+	return r;
 }

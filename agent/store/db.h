@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/store/account.h"
 #include "agent/store/class.h"
 #include "base/attr.h"
 
@@ -20,6 +21,7 @@ struct vd_db *vd_db_close(struct vd_db *db); /* returns NULL */
 VD_DEFINE_CLEANUP(struct vd_db, vd_db_close)
 const char *vd_db_error(const struct vd_db *db);
 bool vd_db_is_readonly(const struct vd_db *db);
+bool vd_db_is_new(const struct vd_db *db); /* there was no such file, or it was empty */
 
 VD_MUST int vd_db_begin(struct vd_db *db);
 VD_MUST int vd_db_commit(struct vd_db *db);
@@ -31,14 +33,15 @@ struct vd_row {
 	enum vd_class class;
 	enum vd_row_kind kind;
 	uint64_t first, last;
-	uint64_t clock_ms; /* the store's clock (see struct vd_tally) at the commit */
+	uint64_t clock_ms; /* the store's clock (see struct vd_account) at the commit */
 	char boot_id[64];
-	uint32_t crc; /* vd_row_crc */
+	uint64_t crc; /* vd_row_crc */
 	const void *data;
 	size_t len;
 };
 
-uint32_t vd_row_crc(const struct vd_row *row);
+/* Of class, kind and range in the upper half, of these and the data in the lower. */
+uint64_t vd_row_crc(const struct vd_row *row);
 
 /* What a row is counted with: its data and what the file needs around them. */
 VD_UNUSED static inline uint64_t vd_row_cost(const struct vd_row *row)
@@ -50,13 +53,19 @@ VD_MUST int vd_db_insert(struct vd_db *db, const struct vd_row *row);
 
 /*
  * The first row of class with after < first <= upto, of this kind only if kind >= 0. 1: found;
- * ret_row->data is borrowed until the next call. 0: none.
+ * ret_row->data is borrowed until the next call, and may have rotted; the rest has not, for
+ * what is no row there, or not in its place, is -EUCLEAN. 0: none.
  */
 VD_MUST int vd_db_next(struct vd_db *db, enum vd_class class, uint64_t after, uint64_t upto,
 		       int kind, struct vd_row *ret_row);
 
+/* The last one, of any kind, and without its boot_id: salvage reads with it. */
+VD_MUST int vd_db_last(struct vd_db *db, enum vd_class class, uint64_t after, uint64_t upto,
+		       struct vd_row *ret_row);
+
 /* Deletes the rows of class with from <= first <= to. */
 VD_MUST int vd_db_delete(struct vd_db *db, enum vd_class class, uint64_t from, uint64_t to);
+VD_MUST int vd_db_delete_one(struct vd_db *db, enum vd_class class, uint64_t first);
 
 /* The record that a module stored under key, and its body's CRC. 1: found, 0: none. */
 VD_MUST int vd_db_key_find(struct vd_db *db, const char *module, const char *key, uint64_t *ret_seq,
@@ -65,29 +74,20 @@ VD_MUST int vd_db_key_keep(struct vd_db *db, const char *module, const char *key
 			   uint32_t crc);
 VD_MUST int vd_db_key_trim(struct vd_db *db, const char *module, unsigned keep); /* the newest */
 
-/* The figures that outlive a restart. Index VD_CLASSES counts the tombstones of all classes. */
-enum { VD_TOMBSTONES = VD_CLASSES, VD_TALLIES };
-struct vd_tally {
-	struct {
-		uint64_t rows, records, bytes, delivered, evicted;
-	} of[VD_TALLIES];
-	uint64_t images, image_bytes, images_evicted;
-	uint64_t next_seq;
-	/*
-	 * The store's clock: milliseconds while the device runs, so that a wrong wall clock
-	 * expires nothing. clock = CLOCK_BOOTTIME + clock_offset_ms.
-	 */
-	int64_t clock_offset_ms;
-};
-
-/* Loads the figures as they were saved and adds the rows that came since. */
-VD_MUST int vd_db_load_tally(struct vd_db *db, struct vd_tally *ret_tally);
-VD_MUST int vd_db_save_tally(struct vd_db *db, const struct vd_tally *tally);
+/* The account that was saved last. 1; 0: none, or it rotted. */
+VD_MUST int vd_db_account_load(struct vd_db *db, struct vd_account *ret_account);
+VD_MUST int vd_db_account_save(struct vd_db *db, const struct vd_account *account);
+/* Adds the rows from next_seq on to account, whose next_seq and clock_ms then are behind them. */
+VD_MUST int vd_db_account_extend(struct vd_db *db, struct vd_account *account);
+VD_MUST int vd_db_count_images(struct vd_db *db, struct vd_account *account);
 
 /* text NULL deletes. */
 VD_MUST int vd_db_document_put(struct vd_db *db, const char *name, const char *text, size_t len);
 typedef int (*vd_db_document_fn)(void *argument, const char *name, const char *text, size_t len);
 VD_MUST int vd_db_each_document(struct vd_db *db, vd_db_document_fn fn, void *argument);
+
+/* Copies what can be read of the keys. */
+VD_MUST int vd_db_copy_keys(struct vd_db *from, struct vd_db *to);
 
 /* The index of images. A file that is there already keeps its row, dearer if worth is more. */
 struct vd_image {

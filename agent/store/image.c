@@ -96,8 +96,8 @@ static int index_one(struct vd_store *store, const struct vd_enclosure *enclosur
 	r = vd_db_image_put(w->db, &image, enclosure->name, enclosure->media_type);
 	if (r != 1)
 		return r;
-	w->ledger.tally.images++;
-	w->ledger.tally.image_bytes += image.bytes;
+	w->ledger.account.images++;
+	w->ledger.account.image_bytes += image.bytes;
 	return 0;
 }
 
@@ -128,9 +128,9 @@ static int add_dead(struct vd_writer *w, const struct vd_image *image)
 int vd_image_make_room(struct vd_store *store)
 {
 	struct vd_writer *w = &store->writer;
-	struct vd_tally *tally = &w->ledger.tally;
+	struct vd_account *account = &w->ledger.account;
 
-	while (tally->image_bytes > store->image_max_bytes) {
+	while (account->image_bytes > store->image_max_bytes) {
 		struct vd_image image;
 		int r = vd_db_image_cheapest(w->db, &image);
 
@@ -140,9 +140,9 @@ int vd_image_make_room(struct vd_store *store)
 			r = -ENOMEM;
 		if (r != 1)
 			return r;
-		tally->images--;
-		tally->image_bytes -= image.bytes;
-		tally->images_evicted++;
+		account->images--;
+		account->image_bytes -= image.bytes;
+		account->images_evicted++;
 		w->ledger.is_dirty = true;
 	}
 	return 0;
@@ -184,7 +184,7 @@ static bool is_image_name(const char *name)
 
 static int adopt_one(struct vd_store *store, int folder_fd, const char *name)
 {
-	struct vd_tally *tally = &store->writer.ledger.tally;
+	struct vd_account *account = &store->writer.ledger.account;
 	struct vd_image image = { .worth = 1 };
 	struct stat st;
 	int r = vd_db_has_image(store->writer.db, name);
@@ -197,8 +197,8 @@ static int adopt_one(struct vd_store *store, int folder_fd, const char *name)
 	r = vd_db_image_put(store->writer.db, &image, "", "");
 	if (r != 1)
 		return r;
-	tally->images++;
-	tally->image_bytes += image.bytes;
+	account->images++;
+	account->image_bytes += image.bytes;
 	return 0;
 }
 

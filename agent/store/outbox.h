@@ -39,8 +39,21 @@
  * not stored, whatever its body. Keys are committed with their records and outlive them: the
  * last VD_KEYS of each module.
  *
- * What rots inside a batch is found by its checksum and counted out. What rots in the pages by
- * which SQLite finds its rows can hide rows that then nobody counts: that is not mended yet.
+ * Rot. accepted = delivered + counted in tombstones, whatever page of the files is overwritten:
+ *   what should be there stands in the account (agent/store/account.h), which lies in the
+ *   database and beside it, with checksums; what is there is whatever rows can be found. A row's
+ *   payload and its range have a checksum each. A rotten payload is counted out with its range;
+ *   what is no row, and whatever SQLite finds wrong, has the file replaced by what can be read
+ *   of it (salvage.c); a row from an older state of its page is known by the ranges that are
+ *   settled. And when a class has nothing more to send while the account still expects some,
+ *   these are hidden or gone, and are counted out: no scan, no second index, one comparison of
+ *   numbers that are kept anyway. It is exact in count; the range in the tombstone is then that
+ *   of all that the class could still have.
+ *   A checksum over the whole file would find more, sooner, at the price of reading it; a list
+ *   of all rows beside the file would tell which ones are gone, at that of a second write.
+ *   When both copies of the account are lost, the store says so (notice), and takes what it finds.
+ *   When rot meets a power cut, the copy beside may be some commits old: what the lost pages
+ *   alone knew is then uncounted. A rotten document is found by whoever parses it.
  */
 enum {
 	VD_ATTACHMENTS = 4,

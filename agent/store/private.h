@@ -22,6 +22,7 @@
  *                                                           reader.c  rows -> batches to send
  *                                                           image.c   files of attachments
  *                                                           key.c     what was stored already
+ *                                                           opening.c, salvage.c  the file
  * The lock is never held across a call to SQLite, a write or a handler.
  */
 
@@ -82,6 +83,7 @@ struct vd_claim {
 	uint64_t first, last;
 	uint64_t rows, bytes, records;            /* of kind VD_ROW_RECORDS */
 	uint64_t tombstone_rows, tombstone_bytes; /* of kind VD_ROW_TOMBSTONE */
+	uint64_t named[VD_CLASSES];               /* records that these tombstones count */
 };
 
 /* A batch ready to be sent, or out. */
@@ -112,7 +114,7 @@ struct vd_loss {
 
 /* What a transaction changes besides the disk: copied before, put back when it fails. */
 struct vd_ledger {
-	struct vd_tally tally;
+	struct vd_account account;
 	struct vd_loss losses[VD_CLASSES][VD_REASONS];
 	bool is_dirty; /* the figures must be saved */
 };
@@ -121,6 +123,8 @@ struct vd_ledger {
 struct vd_writer {
 	struct vd_db *db; /* NULL: could not be opened yet */
 	struct vd_packer *packer;
+	struct vd_account_file beside;
+	uint64_t kernel_boot;
 	struct vd_ledger ledger;
 	struct vd_buf raw, packed, spare, stored;
 	struct vd_queue held[VD_CLASSES]; /* being written */
@@ -187,7 +191,7 @@ struct vd_store {
 	bool is_closing;
 	bool is_ready_new, is_state_new; /* handlers to call */
 	char degraded[256], notice[256];
-	struct vd_tally tally; /* as of the last commit */
+	struct vd_account account; /* as of the last commit */
 	uint64_t oldest_clock[VD_CLASSES];
 	uint64_t commits, last_commit_us, slowest_commit_us;
 
@@ -212,10 +216,29 @@ void vd_store_news(struct vd_store *store);
 /* writer.c */
 enum { VD_GATHER_MS = 100, VD_GATHER_BYTES = 256 << 10, VD_GATHER_IDS = 64 };
 void *vd_writer_main(void *store);
-/* Opens the file, sets a corrupt one aside, loads documents and figures. -EBUSY, -ENOMEM; else 0. */
+/* -EBUSY, -ENOMEM; else 0, though perhaps degraded. */
 VD_MUST int vd_writer_open(struct vd_store *store, struct vd_fault *fault);
 void vd_writer_fini(struct vd_store *store);
 uint64_t vd_writer_clock_ms(const struct vd_writer *writer);
+/* Ends a transaction, with the account if it must be saved. */
+VD_MUST int vd_writer_commit(struct vd_store *store);
+
+/* opening.c */
+/*
+ * Opens the file and loads documents and figures; one that is not sound is replaced by what can
+ * be read of it. error gets the reason of a failure.
+ */
+VD_MUST int vd_opening_open(struct vd_store *store, char *error, size_t error_size);
+/* Remembers those that are not remembered yet. */
+VD_MUST int vd_opening_load_documents(struct vd_store *store, struct vd_db *db);
+/* The open file turned out not to be sound, for this reason. */
+VD_MUST int vd_opening_replace(struct vd_store *store, char *error, size_t error_size);
+
+/* salvage.c */
+/* Reads what can be read of the file into a new one, and puts that in its place. None is open. */
+VD_MUST int vd_salvage(struct vd_store *store, char *error, size_t error_size);
+/* Ends an exchange of the files that was cut short. */
+VD_MUST int vd_salvage_finish(const struct vd_store *store);
 
 /* room.c: inside a transaction */
 VD_MUST int vd_room_expire(struct vd_store *store);
@@ -223,6 +246,11 @@ VD_MUST int vd_room_expire(struct vd_store *store);
 VD_MUST int vd_room_make(struct vd_store *store, enum vd_class class, uint64_t cost);
 VD_MUST int vd_room_lose(struct vd_store *store, const struct vd_row *row, enum vd_reason reason);
 VD_MUST int vd_room_write_tombstones(struct vd_store *store);
+/* The rows of class from first to last have been deleted: nothing of them is still to come. */
+VD_MUST int vd_room_settled(struct vd_store *store, enum vd_class class, uint64_t first,
+			    uint64_t last);
+/* Counts out what should be there and is not, of classes that have nothing more to send. */
+VD_MUST int vd_room_settle(struct vd_store *store);
 /* A row is loaded to be sent: what it says can no longer change. */
 void vd_room_claimed(struct vd_store *store, const struct vd_row *row);
 VD_MUST int vd_room_insert(struct vd_store *store, const struct vd_row *row, uint64_t records);
@@ -231,6 +259,8 @@ VD_MUST int vd_room_insert(struct vd_store *store, const struct vd_row *row, uin
 VD_MUST int vd_reader_fill(struct vd_store *store);
 VD_MUST int vd_reader_delete_done(struct vd_store *store); /* inside a transaction */
 void vd_reader_forget_done(struct vd_store *store);        /* after its commit */
+/* The sum of the claims of a class, without those that are done. */
+struct vd_claim vd_reader_under_way(const struct vd_writer *writer, enum vd_class class);
 /* The next row of class that no batch holds; as vd_db_next. */
 VD_MUST int vd_reader_unclaimed(struct vd_store *store, enum vd_class class, uint64_t after,
 				uint64_t upto, int kind, struct vd_row *ret_row);

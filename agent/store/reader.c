@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/store/private.h"
+#include "base/json.h"
 #include "base/log.h"
 
 static const struct vd_claim *find_claim(const struct vd_writer *w, enum vd_class class,
@@ -49,9 +50,16 @@ static void stream_range(const struct vd_writer *w, enum vd_stream stream, enum 
 		*after = w->boundary;
 }
 
+/* It was delivered or counted out, and has come back. */
+static bool is_stale(const struct vd_store *store, const struct vd_row *row)
+{
+	return vd_account_is_settled(&store->writer.ledger.account, row->class, row->first,
+				     row->last);
+}
+
 static bool is_sound(struct vd_store *store, const struct vd_row *row)
 {
-	return row->first >= 1 && row->last >= row->first && vd_row_crc(row) == row->crc &&
+	return vd_row_crc(row) == row->crc && !is_stale(store, row) &&
 	       vd_batch_unpack(store->writer.packer, row->data, row->len, &store->writer.spare) ==
 		       0;
 }
@@ -61,22 +69,20 @@ static int drop_rotten(struct vd_store *store, const struct vd_row *row)
 {
 	struct vd_writer *w = &store->writer;
 	struct vd_ledger before = w->ledger;
-	struct vd_row gone = *row;
 	int r;
 
-	vd_log(VD_ERROR, "store.row-rotten", "class=%s firstSeq=%" PRIu64 " lastSeq=%" PRIu64,
-	       vd_class_name(row->class), row->first, row->last);
-	if (gone.last < gone.first)
-		gone.last = gone.first;
+	vd_log(VD_ERROR, is_stale(store, row) ? "store.row-stale" : "store.row-rotten",
+	       "class=%s firstSeq=%" PRIu64 " lastSeq=%" PRIu64, vd_class_name(row->class),
+	       row->first, row->last);
 	r = vd_db_begin(w->db);
 	if (r == 0)
-		r = vd_room_lose(store, &gone, VD_REASON_CORRUPT);
+		r = vd_room_lose(store, row, VD_REASON_CORRUPT);
+	if (r == 0)
+		r = vd_room_settle(store);
 	if (r == 0)
 		r = vd_room_write_tombstones(store);
 	if (r == 0)
-		r = vd_db_save_tally(w->db, &w->ledger.tally);
-	if (r == 0)
-		r = vd_db_commit(w->db);
+		r = vd_writer_commit(store);
 	if (r < 0) {
 		vd_db_rollback(w->db);
 		w->ledger = before;
@@ -99,12 +105,28 @@ static int next_sound(struct vd_store *store, enum vd_class class, uint64_t afte
 	}
 }
 
-static void add_to_claim(struct vd_claim *claim, const struct vd_row *row)
+/* What a tombstone of ours counts; text is its row: [{…,"body":{"class":"raw","count":7,…}}] */
+static void add_named(struct vd_claim *claim, const struct vd_buf *text)
+{
+	VD_CLEANUP(vd_json_free) cJSON *array = NULL;
+	const cJSON *body;
+	enum vd_class class;
+
+	if (vd_json_parse(text->data, text->len, &array, NULL) < 0)
+		return;
+	body = vd_json_object(cJSON_GetArrayItem(array, 0), "body");
+	if (body && vd_class_parse(vd_json_string(body, "class", ""), &class) == 0)
+		claim->named[class] += (uint64_t)vd_json_int(body, "count", 0);
+}
+
+static void add_to_claim(struct vd_claim *claim, const struct vd_row *row,
+			 const struct vd_buf *text)
 {
 	claim->last = row->last;
 	if (row->kind == VD_ROW_TOMBSTONE) {
 		claim->tombstone_rows++;
 		claim->tombstone_bytes += vd_row_cost(row);
+		add_named(claim, text);
 		return;
 	}
 	claim->rows++;
@@ -156,7 +178,7 @@ static int gather(struct vd_store *store, struct vd_row *row, uint64_t upto, str
 
 		if (vd_batch_join(&w->raw, w->spare.data, w->spare.len) < 0)
 			return -ENOMEM;
-		add_to_claim(claim, row);
+		add_to_claim(claim, row, &w->spare);
 		vd_room_claimed(store, row);
 		r = next_sound(store, claim->class, after, upto, row);
 		if (r == 1 &&
@@ -257,7 +279,8 @@ static int build_shipment(struct vd_store *store, enum vd_stream stream, uint64_
 	return r < 0 ? r : pack_shipment(store, claim, row->boot_id, ret_shipment);
 }
 
-/* 1: a batch was loaded; 0: the stream has none, or its next row was rotten. */
+/* 1: a batch was loaded; 0: the stream has none; SKIPPED: its next row was rotten, try again. */
+enum { SKIPPED = 2 };
 static int load_one(struct vd_store *store, enum vd_stream stream,
 		    struct vd_shipment **ret_shipment)
 {
@@ -276,7 +299,7 @@ static int load_one(struct vd_store *store, enum vd_stream stream,
 	r = build_shipment(store, stream, upto, &row, claim, ret_shipment);
 	if (r != 1) {
 		free(claim);
-		return r;
+		return r < 0 ? r : SKIPPED;
 	}
 	claim->next = w->claims;
 	w->claims = claim;
@@ -310,7 +333,10 @@ int vd_reader_fill(struct vd_store *store)
 		struct vd_shipment *loaded = NULL;
 
 		while (wants_more(store, (enum vd_stream)stream, loaded)) {
-			int r = load_one(store, (enum vd_stream)stream, &loaded);
+			int r;
+
+			loaded = NULL;
+			r = load_one(store, (enum vd_stream)stream, &loaded);
 
 			if (r < 0)
 				return r;
@@ -321,6 +347,22 @@ int vd_reader_fill(struct vd_store *store)
 	return 0;
 }
 
+static void take_claim_off(struct vd_account *account, const struct vd_claim *claim)
+{
+	int class = claim->class;
+
+	(void)vd_account_take(&account->of[class].rows, claim->rows);
+	(void)vd_account_take(&account->of[class].bytes, claim->bytes);
+	account->of[class].delivered +=
+		vd_account_take(&account->of[class].records, claim->records);
+	(void)vd_account_take(&account->of[VD_TOMBSTONES].rows, claim->tombstone_rows);
+	(void)vd_account_take(&account->of[VD_TOMBSTONES].bytes, claim->tombstone_bytes);
+	account->of[VD_TOMBSTONES].delivered +=
+		vd_account_take(&account->of[VD_TOMBSTONES].records, claim->tombstone_rows);
+	for (int i = 0; i < VD_CLASSES; i++)
+		(void)vd_account_take(&account->named[i], claim->named[i]);
+}
+
 static int delete_claim(struct vd_store *store, const struct vd_claim *claim)
 {
 	struct vd_ledger *ledger = &store->writer.ledger;
@@ -328,16 +370,9 @@ static int delete_claim(struct vd_store *store, const struct vd_claim *claim)
 
 	if (r < 0)
 		return r;
-	ledger->tally.of[claim->class].rows -= claim->rows;
-	ledger->tally.of[claim->class].records -= claim->records;
-	ledger->tally.of[claim->class].bytes -= claim->bytes;
-	ledger->tally.of[claim->class].delivered += claim->records;
-	ledger->tally.of[VD_TOMBSTONES].rows -= claim->tombstone_rows;
-	ledger->tally.of[VD_TOMBSTONES].records -= claim->tombstone_rows;
-	ledger->tally.of[VD_TOMBSTONES].bytes -= claim->tombstone_bytes;
-	ledger->tally.of[VD_TOMBSTONES].delivered += claim->tombstone_rows;
+	take_claim_off(&ledger->account, claim);
 	ledger->is_dirty = true;
-	return 0;
+	return vd_room_settled(store, claim->class, claim->first, claim->last);
 }
 
 static bool is_done(const struct vd_writer *w, uint64_t id)
@@ -346,6 +381,24 @@ static bool is_done(const struct vd_writer *w, uint64_t id)
 		if (w->done_ids[i] == id)
 			return true;
 	return false;
+}
+
+struct vd_claim vd_reader_under_way(const struct vd_writer *w, enum vd_class class)
+{
+	struct vd_claim sum = { .class = class };
+
+	for (const struct vd_claim *c = w->claims; c; c = c->next) {
+		if (c->class != class || is_done(w, c->id))
+			continue;
+		sum.rows += c->rows;
+		sum.bytes += c->bytes;
+		sum.records += c->records;
+		sum.tombstone_rows += c->tombstone_rows;
+		sum.tombstone_bytes += c->tombstone_bytes;
+		for (int i = 0; i < VD_CLASSES; i++)
+			sum.named[i] += c->named[i];
+	}
+	return sum;
 }
 
 int vd_reader_delete_done(struct vd_store *store)

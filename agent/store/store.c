@@ -347,7 +347,7 @@ int vd_store_open(struct vd_loop *loop, const struct vd_store_config *config,
 	if (r == 0)
 		r = vd_writer_open(store, &reason);
 	if (r == 0) {
-		store->tally = store->writer.ledger.tally;
+		store->account = store->writer.ledger.account;
 		r = start_thread(store);
 	}
 	if (r < 0) {
@@ -420,11 +420,11 @@ static void class_stats(const struct vd_store *store, int class, uint64_t now_ms
 			struct vd_class_stats *stats)
 {
 	*stats = (struct vd_class_stats){
-		.rows = store->tally.of[class].rows,
-		.records = store->tally.of[class].records,
-		.bytes = store->tally.of[class].bytes,
-		.delivered = store->tally.of[class].delivered,
-		.evicted = store->tally.of[class].evicted,
+		.rows = store->account.of[class].rows,
+		.records = store->account.of[class].records,
+		.bytes = store->account.of[class].bytes,
+		.delivered = store->account.of[class].delivered,
+		.evicted = store->account.of[class].evicted,
 		.refused = store->refused[class],
 		.repeated = store->repeated[class],
 	};
@@ -439,20 +439,20 @@ void vd_store_stats(struct vd_store *store, struct vd_store_stats *ret_stats)
 	uint64_t now_ms;
 
 	(void)pthread_mutex_lock(&store->lock);
-	now_ms = vd_clock_mono_ms() + (uint64_t)store->tally.clock_offset_ms;
+	now_ms = vd_clock_mono_ms() + (uint64_t)store->account.clock_offset_ms;
 	for (int class = 0; class < VD_CLASSES; class ++)
 		class_stats(store, class, now_ms, &s.classes[class]);
-	s.tombstones_pending = store->tally.of[VD_TOMBSTONES].records;
-	s.tombstones_delivered = store->tally.of[VD_TOMBSTONES].delivered;
+	s.tombstones_pending = store->account.of[VD_TOMBSTONES].records;
+	s.tombstones_delivered = store->account.of[VD_TOMBSTONES].delivered;
 	s.queued_records = store->waiting_records;
 	s.queued_bytes = store->waiting_bytes;
-	s.images = store->tally.images;
-	s.image_bytes = store->tally.image_bytes;
-	s.images_evicted = store->tally.images_evicted;
+	s.images = store->account.images;
+	s.image_bytes = store->account.image_bytes;
+	s.images_evicted = store->account.images_evicted;
 	s.commits = store->commits;
 	s.last_commit_us = store->last_commit_us;
 	s.slowest_commit_us = store->slowest_commit_us;
-	s.next_seq = store->tally.next_seq;
+	s.next_seq = store->account.next_seq;
 	s.key_conflicts = store->key_conflicts;
 	memcpy(s.degraded, store->degraded, sizeof s.degraded);
 	memcpy(s.notice, store->notice, sizeof s.notice);

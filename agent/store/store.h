@@ -20,8 +20,8 @@
  * The file is locked while it is open: a second agent on the same folder is refused. Look
  * into it with sqlite3 when the agent is stopped.
  *
- * A file that is not a sound database is renamed to outbox.db.corrupt, a new one is begun
- * and the store says so (on_state, vd_store_stats); that never prevents a start. A disk that
+ * A file that is not a sound database is replaced by what can be read of it and kept as
+ * outbox.db.corrupt, and the store says so (vd_store_stats); that never prevents a start. A disk that
  * fails or is full makes the store degraded: records wait in a bounded ring in memory, not
  * answered as stored, tried again every second, and refused when the ring is full.
  */

@@ -16,17 +16,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 
 enum { RETRY_MS = 1000, EXPIRY_MIN_MS = 20, EXPIRY_MAX_MS = 5000 };
 
 uint64_t vd_writer_clock_ms(const struct vd_writer *w)
 {
-	return vd_clock_mono_ms() + (uint64_t)w->ledger.tally.clock_offset_ms;
+	return vd_clock_mono_ms() + (uint64_t)w->ledger.account.clock_offset_ms;
 }
-
-/* --- the file: opened, set aside, opened again --- */
 
 static void set_degraded(struct vd_store *store, const char *reason)
 {
@@ -43,172 +40,6 @@ static void set_degraded(struct vd_store *store, const char *reason)
 	(void)pthread_mutex_unlock(&store->lock);
 }
 
-static void note(struct vd_store *store, const char *reason)
-{
-	(void)pthread_mutex_lock(&store->lock);
-	(void)snprintf(store->notice, sizeof store->notice,
-		       "the store was not sound and was begun anew: %.180s", reason);
-	(void)pthread_mutex_unlock(&store->lock);
-	vd_log(VD_ERROR, "store.set-aside", "path=%s.corrupt reason=\"%s\"", store->path, reason);
-}
-
-static int rename_aside(const char *path, const char *suffix)
-{
-	char from[4096], to[4096];
-
-	(void)snprintf(from, sizeof from, "%s%s", path, suffix);
-	(void)snprintf(to, sizeof to, "%s.corrupt%s", path, suffix);
-	return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-/* Of the rows in a lost file only those survive that are loaded: the others are counted out. */
-static void count_out(struct vd_writer *w)
-{
-	struct vd_tally *tally = &w->ledger.tally;
-
-	for (int class = 0; class < VD_CLASSES; class ++) {
-		uint64_t had = tally->of[class].records, rows = 0, records = 0, bytes = 0;
-		struct vd_loss *loss = &w->ledger.losses[class][VD_REASON_CORRUPT];
-
-		for (const struct vd_claim *c = w->claims; c; c = c->next) {
-			rows += c->class == (enum vd_class) class ? c->rows : 0;
-			records += c->class == (enum vd_class) class ? c->records : 0;
-			bytes += c->class == (enum vd_class) class ? c->bytes : 0;
-		}
-		tally->of[class].rows = rows;
-		tally->of[class].records = records;
-		tally->of[class].bytes = bytes;
-		tally->of[class].evicted += had - records;
-		for (int reason = 0; reason < VD_REASONS; reason++)
-			w->ledger.losses[class][reason].row = 0;
-		if (had > records)
-			*loss = (struct vd_loss){ .first = 1,
-						  .last = tally->next_seq - 1,
-						  .count = had - records };
-	}
-	tally->images = tally->image_bytes = 0;
-	w->ledger.is_dirty = true;
-}
-
-static void count_tombstones_out(struct vd_writer *w)
-{
-	struct vd_tally *tally = &w->ledger.tally;
-	uint64_t rows = 0, bytes = 0;
-
-	for (const struct vd_claim *c = w->claims; c; c = c->next) {
-		rows += c->tombstone_rows;
-		bytes += c->tombstone_bytes;
-	}
-	tally->of[VD_TOMBSTONES].rows = tally->of[VD_TOMBSTONES].records = rows;
-	tally->of[VD_TOMBSTONES].bytes = bytes;
-}
-
-static int remember_one(void *argument, const char *name, const char *text, size_t len)
-{
-	struct vd_store *store = argument;
-	struct vd_document *d;
-
-	if (vd_store_remembers(store, name))
-		return 0;
-	d = vd_document_new(name, text, len, 0);
-	if (!d)
-		return -ENOMEM;
-	vd_store_remember(store, d);
-	return 0;
-}
-
-static int load_documents(struct vd_store *store)
-{
-	int r;
-
-	(void)pthread_mutex_lock(&store->lock);
-	r = vd_db_each_document(store->writer.db, remember_one, store);
-	(void)pthread_mutex_unlock(&store->lock);
-	return r;
-}
-
-/* What the file knows is added to what memory knows; after a loss it is the other way round. */
-static int load(struct vd_store *store, bool is_first)
-{
-	struct vd_writer *w = &store->writer;
-	struct vd_tally tally;
-	int r = load_documents(store);
-
-	if (r == 0)
-		r = vd_db_load_tally(w->db, &tally);
-	if (r == 0 && is_first) {
-		w->ledger.tally = tally;
-		w->ledger.is_dirty = true; /* the clock's offset may be new */
-	}
-	return r;
-}
-
-/* is_first: nothing was read from, or committed to, the file by this process yet. */
-static int open_once(struct vd_store *store, bool is_first, char *error, size_t error_size)
-{
-	struct vd_writer *w = &store->writer;
-	int r = vd_file_make_folders(store->images, 0750);
-
-	if (r < 0) {
-		(void)snprintf(error, error_size, "%s: %s", store->images, strerrordesc_np(-r));
-		return r == -ENOMEM ? r : -EIO;
-	}
-	r = vd_db_open(store->path, &w->db, error, error_size);
-	if (r < 0)
-		return r;
-	r = load(store, is_first);
-	if (r < 0)
-		(void)snprintf(error, error_size, "%s", vd_db_error(w->db));
-	else if (vd_db_is_readonly(w->db)) {
-		/* Its documents are known now: enough to start from. */
-		(void)snprintf(error, error_size, "%s: read-only", store->path);
-		r = -EROFS;
-	}
-	if (r < 0)
-		w->db = vd_db_close(w->db);
-	w->needs_adoption = r == 0;
-	return r;
-}
-
-/* The documents that memory knows go into the new file. */
-static int write_cache_again(struct vd_store *store)
-{
-	struct vd_writer *w = &store->writer;
-	int r = 0;
-
-	(void)pthread_mutex_lock(&store->lock);
-	for (const struct vd_document *d = store->cache; d && r == 0; d = d->next) {
-		struct vd_document *copy = vd_document_new(d->name, d->text, d->len, 0);
-
-		if (!copy) {
-			r = -ENOMEM;
-			break;
-		}
-		copy->is_silent = true;
-		copy->next = w->documents;
-		w->documents = copy;
-		if (w->documents_end == &w->documents)
-			w->documents_end = &copy->next;
-	}
-	(void)pthread_mutex_unlock(&store->lock);
-	return r;
-}
-
-static int open_or_begin(struct vd_store *store, bool is_first, char *error, size_t error_size)
-{
-	int r = open_once(store, is_first, error, error_size);
-
-	if (r != -EUCLEAN)
-		return r;
-	note(store, error);
-	r = write_cache_again(store); /* those that could still be read */
-	if (r == 0)
-		r = rename_aside(store->path, "");
-	if (r == 0)
-		r = rename_aside(store->path, "-wal");
-	return r < 0 ? -EIO : open_once(store, is_first, error, error_size);
-}
-
 int vd_writer_open(struct vd_store *store, struct vd_fault *fault)
 {
 	struct vd_writer *w = &store->writer;
@@ -216,14 +47,14 @@ int vd_writer_open(struct vd_store *store, struct vd_fault *fault)
 	int r;
 
 	w->documents_end = &w->documents;
-	w->ledger.tally.next_seq = 1;
+	w->beside.fd = -1;
+	w->ledger.account.next_seq = 1;
 	w->packer = vd_packer_new();
 	if (!w->packer) {
 		vd_fault_set(fault, 500, "", "%s: out of memory", store->path);
 		return -ENOMEM;
 	}
-	r = open_or_begin(store, true, error, sizeof error);
-	w->is_loaded = r == 0;
+	r = vd_opening_open(store, error, sizeof error);
 	if (r == -EBUSY || r == -ENOMEM) {
 		vd_fault_set(fault, 500, "", "%s: %s", store->path,
 			     r == -EBUSY ? "another process has it open" : "out of memory");
@@ -234,24 +65,6 @@ int vd_writer_open(struct vd_store *store, struct vd_fault *fault)
 		w->retry_ms = vd_clock_mono_ms() + RETRY_MS;
 	}
 	return 0;
-}
-
-static int begin_anew(struct vd_store *store, const char *reason)
-{
-	struct vd_writer *w = &store->writer;
-	char error[256] = "";
-	int r;
-
-	note(store, reason);
-	w->db = vd_db_close(w->db);
-	count_out(w);
-	count_tombstones_out(w);
-	r = write_cache_again(store);
-	if (r == 0)
-		r = rename_aside(store->path, "");
-	if (r == 0)
-		r = rename_aside(store->path, "-wal");
-	return r < 0 ? r : open_once(store, false, error, sizeof error);
 }
 
 /* --- one group, one transaction --- */
@@ -354,7 +167,7 @@ static int insert_class(struct vd_store *store, enum vd_class class)
 	while (next) {
 		struct vd_entry *from = next;
 		struct vd_row row = { .class = class,
-				      .first = w->ledger.tally.next_seq,
+				      .first = w->ledger.account.next_seq,
 				      .clock_ms = vd_writer_clock_ms(w) };
 		int r;
 
@@ -377,6 +190,28 @@ static int insert_all(struct vd_store *store)
 	return r;
 }
 
+/* Rows that went are taken from the account in the same transaction; the copy beside follows it. */
+int vd_writer_commit(struct vd_store *store)
+{
+	struct vd_writer *w = &store->writer;
+	struct vd_account *account = &w->ledger.account;
+	int r = 0;
+
+	account->clock_ms = vd_writer_clock_ms(w);
+	account->kernel_boot = w->kernel_boot;
+	if (w->ledger.is_dirty) {
+		account->saves++;
+		r = vd_db_account_save(w->db, account);
+	}
+	if (r == 0)
+		r = vd_db_commit(w->db);
+	if (r < 0)
+		return r;
+	w->ledger.is_dirty = false;
+	vd_account_write(&w->beside, account);
+	return 0;
+}
+
 static int write_group(struct vd_store *store)
 {
 	struct vd_writer *w = &store->writer;
@@ -395,10 +230,10 @@ static int write_group(struct vd_store *store)
 	if (r == 0)
 		r = vd_image_make_room(store);
 	if (r == 0)
+		r = vd_room_settle(store);
+	if (r == 0)
 		r = vd_room_write_tombstones(store);
-	if (r == 0 && w->ledger.is_dirty)
-		r = vd_db_save_tally(w->db, &w->ledger.tally);
-	return r < 0 ? r : vd_db_commit(w->db);
+	return r < 0 ? r : vd_writer_commit(store);
 }
 
 static void forget_outcomes(struct vd_writer *w)
@@ -425,7 +260,6 @@ static int try_group(struct vd_store *store)
 		forget_outcomes(w);
 		return r;
 	}
-	w->ledger.is_dirty = false;
 	w->needs_adoption = false;
 	return 0;
 }
@@ -541,7 +375,7 @@ static void take(struct vd_store *store, bool commits)
 	struct vd_writer *w = &store->writer;
 
 	if (store->wants_boundary)
-		w->boundary = w->ledger.tally.next_seq - 1;
+		w->boundary = w->ledger.account.next_seq - 1;
 	store->wants_boundary = store->wants_load = false;
 	if (!commits)
 		return;
@@ -585,11 +419,25 @@ static void post(struct vd_store *store)
 			store->waiting_file_bytes -= e->enclosures[i].bytes;
 	}
 	vd_queue_append(&store->done, &w->finished);
-	store->tally = w->ledger.tally;
+	store->account = w->ledger.account;
 	memcpy(store->oldest_clock, w->oldest_clock, sizeof store->oldest_clock);
 	if (has_answers || store->documents_done)
 		vd_store_news(store);
 	(void)pthread_mutex_unlock(&store->lock);
+}
+
+static void raise_low(struct vd_writer *w, enum vd_class class)
+{
+	struct vd_account *account = &w->ledger.account;
+	bool is_empty = account->of[class].records == 0 &&
+			(class != VD_EVENT || account->of[VD_TOMBSTONES].records == 0);
+	struct vd_row row;
+
+	if (is_empty)
+		vd_account_raise_low(account, class, account->next_seq);
+	else if (vd_db_next(w->db, class, account->low[class] ? account->low[class] - 1 : 0,
+			    UINT64_MAX, -1, &row) == 1)
+		vd_account_raise_low(account, class, row.first);
 }
 
 /* Looked up only when the oldest may have gone, or the first has come. */
@@ -598,18 +446,19 @@ static void find_oldest(struct vd_store *store)
 	struct vd_writer *w = &store->writer;
 
 	for (int class = 0; class < VD_CLASSES; class ++) {
-		uint64_t gone =
-			w->ledger.tally.of[class].delivered + w->ledger.tally.of[class].evicted;
-		bool has_rows = w->ledger.tally.of[class].rows > 0;
+		const struct vd_account *account = &w->ledger.account;
+		uint64_t gone = account->of[class].delivered + account->of[class].evicted;
+		bool has_records = account->of[class].records > 0;
 		struct vd_row row;
 
-		if (has_rows && w->oldest_clock[class] && gone == w->gone[class])
+		if (has_records && w->oldest_clock[class] && gone == w->gone[class])
 			continue;
 		w->gone[class] = gone;
 		w->oldest_clock[class] = 0;
-		if (has_rows && vd_db_next(w->db, (enum vd_class) class, 0, UINT64_MAX,
-					   VD_ROW_RECORDS, &row) == 1)
+		if (has_records && vd_db_next(w->db, (enum vd_class) class, 0, UINT64_MAX,
+					      VD_ROW_RECORDS, &row) == 1)
 			w->oldest_clock[class] = row.clock_ms;
+		raise_low(w, (enum vd_class) class);
 	}
 }
 
@@ -648,22 +497,9 @@ static bool has_work(const struct vd_writer *w)
 static bool has_ttl(const struct vd_store *store)
 {
 	for (int class = 0; class < VD_CLASSES; class ++)
-		if (store->ttl_ms[class] && store->writer.ledger.tally.of[class].rows)
+		if (store->ttl_ms[class] && store->writer.ledger.account.of[class].rows)
 			return true;
 	return false;
-}
-
-static int ensure_open(struct vd_store *store, char *error, size_t error_size)
-{
-	struct vd_writer *w = &store->writer;
-	int r;
-
-	if (w->db)
-		return 0;
-	r = open_or_begin(store, !w->is_loaded, error, error_size);
-	if (r == 0)
-		w->is_loaded = true;
-	return r;
 }
 
 /* Everything that waits goes to the disk, or waits for the next second. */
@@ -671,7 +507,7 @@ static int commit_group(struct vd_store *store, char *error, size_t error_size)
 {
 	struct vd_writer *w = &store->writer;
 	uint64_t started_us = vd_clock_mono_us();
-	int r = ensure_open(store, error, error_size);
+	int r = w->db ? 0 : vd_opening_open(store, error, error_size);
 
 	if (r == 0)
 		r = write_all_enclosures(store, error, error_size);
@@ -704,7 +540,7 @@ static void attempt(struct vd_store *store, bool commits)
 	int r = commit_and_load(store, commits, error, sizeof error);
 
 	if (r == -EUCLEAN && w->db) {
-		r = begin_anew(store, error);
+		r = vd_opening_replace(store, error, sizeof error);
 		if (r == 0)
 			r = commit_and_load(store, true, error, sizeof error);
 	}
@@ -796,6 +632,7 @@ void vd_writer_fini(struct vd_store *store)
 	struct vd_entry *e;
 
 	w->db = vd_db_close(w->db);
+	vd_account_close(&w->beside);
 	w->packer = vd_packer_free(w->packer);
 	vd_buf_fini(&w->raw);
 	vd_buf_fini(&w->packed);
