@@ -560,6 +560,227 @@ static void an_override_leaves_on_an_output_of_its_own(void **state)
 	end(&f);
 }
 
+/* ---- triggers of the station's own ---- */
+
+/* The golden recipe under another revision and with other parameters beside. */
+static void change_golden(const struct fixture *f, int version, const char *recipe,
+			  const char *beside)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof text,
+		       "{\"active\":\"cap\",\"recipes\":{\"cap\":{%s,\"cameras\":[\"top\"],"
+		       "\"steps\":{\"b\":{\"camera\":\"top\",\"tool\":\"golden\",\"golden\":{"
+		       "\"file\":\"%s/t.jpg\"}}}}}%s}",
+		       recipe, f->folder, beside);
+	change(f, version, text);
+}
+
+static const cJSON *await_output(struct fixture *f, const char *output)
+{
+	const cJSON *packet;
+
+	do {
+		packet = await(f, "publish");
+	} while (strcmp(vd_json_string(packet, "output", ""), output) != 0);
+	return packet;
+}
+
+/* Calls inspect; the cameras are asked for the item before the call is answered. */
+static void inspect(struct fixture *f, const char *serial, char item_id[static VD_UUID_TEXT])
+{
+	char text[160];
+	const cJSON *body;
+
+	(void)snprintf(text, sizeof text,
+		       "{\"type\":\"call\",\"id\":9,\"method\":\"inspect\","
+		       "\"body\":{\"serial\":\"%s\"}}",
+		       serial);
+	send_json(f->agent, text, NULL, 0);
+	body = vd_json_object(await_output(f, "capture"), "body");
+	assert_string_equal(vd_json_string(body, "camera", ""), "top");
+	assert_string_equal(vd_json_string(body, "serial", ""), serial);
+	(void)snprintf(item_id, VD_UUID_TEXT, "%s", vd_json_string(body, "triggerId", ""));
+	body = await(f, "answer");
+	assert_int_equal(vd_json_int(body, "status", 0), 200);
+	assert_string_equal(vd_json_string(vd_json_object(body, "body"), "itemId", ""), item_id);
+}
+
+/* The camera's answer to a trigger, captured so long ago. */
+static void answer_trigger(struct fixture *f, const struct vd_buf *jpeg, const char *item_id,
+			   unsigned ago_ms)
+{
+	char text[512];
+	const unsigned slot = f->next_slot++ % SLOTS;
+
+	f->seq++;
+	memcpy(vd_pool_slot(f->pool, slot), jpeg->data, jpeg->len);
+	(void)snprintf(text, sizeof text,
+		       "{\"type\":\"frame\",\"slot\":%u,\"bytes\":%zu,\"format\":\"jpeg\","
+		       "\"width\":%d,\"height\":%d,\"seq\":%lld,\"source\":\"top\",\"tMono\":%llu,"
+		       "\"tWall\":\"2026-01-02T03:04:05.678Z\",\"trigger\":{\"source\":\"message\","
+		       "\"seq\":%lld,\"tMono\":1,\"id\":\"%s\"}}",
+		       slot, jpeg->len, WIDTH, HEIGHT, (long long)f->seq,
+		       (unsigned long long)(vd_clock_mono_ms() - ago_ms), (long long)f->seq,
+		       item_id);
+	send_json(f->camera, text, NULL, 0);
+}
+
+static void expect_verdict(const cJSON *body, const char *item_id, const char *verdict, int rev,
+			   int version)
+{
+	assert_string_equal(vd_json_string(body, "itemId", ""), item_id);
+	assert_string_equal(vd_json_string(body, "verdict", ""), verdict);
+	assert_int_equal(vd_json_int(body, "rev", 0), rev);
+	assert_int_equal(vd_json_int(body, "parametersVersion", 0), version);
+}
+
+static const char *first_reason(const cJSON *body)
+{
+	return vd_json_array(body, "reasons")->child->valuestring;
+}
+
+/* kill -9, and the program once more with the same state folder and these parameters. */
+static void kill_and_start(struct fixture *f, int version, const char *recipe)
+{
+	vd_packet_fini(&f->packet);
+	f->packet = (struct vd_packet){ 0 };
+	assert_int_equal(kill(f->pid, SIGKILL), 0);
+	assert_int_equal(waitpid(f->pid, NULL, 0), f->pid);
+	(void)close(f->agent);
+	(void)close(f->camera);
+	f->camera = -1;
+	f->pool = vd_pool_free(f->pool);
+	spawn(f);
+	(void)await(f, "hello");
+	start(f, version, "{}"); /* refused: what is open is told of under good ones only */
+	(void)await(f, "refused");
+	change_golden(f, version + 1, recipe, "");
+}
+
+static void five_triggers_that_wait_are_judged_by_the_recipe_they_came_under(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	char ids[6][VD_UUID_TEXT];
+	struct fixture f;
+
+	begin_golden(&f, 8, &jpeg);
+	for (int i = 0; i < 5; i++)
+		inspect(&f, "S-1", ids[i]);
+	change_golden(&f, 8, "\"rev\":4,\"exposure\":{\"meanMin\":250,\"meanMax\":255}", "");
+	assert_int_equal(vd_json_int(await(&f, "applied"), "version", 0), 8);
+	inspect(&f, "S-2", ids[5]);
+	for (int i = 0; i < 6; i++) {
+		answer_trigger(&f, &jpeg, ids[i], 0);
+		if (i < 5)
+			expect_verdict(await_verdict(&f), ids[i], "OK", 3, 7);
+		else
+			expect_verdict(await_verdict(&f), ids[i], "NO_DECISION", 4, 8);
+	}
+	end(&f);
+}
+
+static void only_a_frame_that_answers_its_trigger_joins_an_item(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	char first[VD_UUID_TEXT], second[VD_UUID_TEXT];
+	struct fixture f;
+	const cJSON *body;
+
+	begin_golden(&f, 8, &jpeg);
+	change_golden(&f, 8, "\"rev\":4",
+		      ",\"deadlineMs\":300,\"trigger\":{\"camera\":{\"enabled\":false}}");
+	(void)await(&f, "applied");
+	inspect(&f, "S-1", first);
+	answer_trigger(&f, &jpeg, first, 60000); /* older than the trigger */
+	answer_trigger(&f, &jpeg, "nobody", 0);  /* another's */
+	send_frame(&f, jpeg.data, jpeg.len);     /* of the camera's own accord */
+	body = await_verdict(&f);
+	expect_verdict(body, first, "NO_DECISION", 4, 8);
+	assert_non_null(strstr(first_reason(body), "missing"));
+	answer_trigger(&f, &jpeg, first, 0); /* too late: nothing comes of it */
+	inspect(&f, "S-2", second);
+	answer_trigger(&f, &jpeg, second, 0);
+	expect_verdict(await_verdict(&f), second, "OK", 4, 8);
+	do {
+		body = vd_json_object(vd_json_object(await(&f, "report"), "body"), "counters");
+	} while (vd_json_int(body, "OK", 0) < 1);
+	assert_int_equal(vd_json_int(body, "oldFrames", 0), 1);
+	assert_int_equal(vd_json_int(body, "lateFrames", 0), 2);
+	end(&f);
+}
+
+static void a_trigger_that_a_crash_left_open_is_told_of_once_under_its_item(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	char ids[2][VD_UUID_TEXT];
+	const cJSON *packet;
+	struct fixture f;
+
+	begin_golden(&f, 8, &jpeg);
+	inspect(&f, "S-1", ids[0]);
+	inspect(&f, "S-2", ids[1]);
+	answer_trigger(&f, &jpeg, ids[0], 0);
+	packet = await_output(&f, "verdict"); /* and the agent never says that it has it */
+	assert_string_equal(vd_json_string(packet, "key", ""), ids[0]);
+	kill_and_start(&f, 8, "\"rev\":4"); /* the recipe is another one now */
+	for (int i = 0; i < 2; i++) {
+		packet = await_output(&f, "verdict");
+		assert_string_equal(vd_json_string(packet, "key", ""), ids[i]);
+		expect_verdict(vd_json_object(packet, "body"), ids[i], "NO_DECISION", 3, 7);
+		assert_non_null(strstr(first_reason(vd_json_object(packet, "body")), "recipeGone"));
+		assert_true(vd_json_bool(vd_json_object(packet, "body"), "recovered", false));
+		answer_with(&f, packet, "stored");
+	}
+	inspect(&f, "S-3", ids[0]);
+	kill_and_start(&f, 10, "\"rev\":4");
+	packet = await_output(&f, "verdict");
+	expect_verdict(vd_json_object(packet, "body"), ids[0], "NO_DECISION", 4, 9);
+	assert_non_null(strstr(first_reason(vd_json_object(packet, "body")), "interrupted: "));
+	answer_with(&f, packet, "stored");
+	end(&f);
+}
+
+static void a_station_that_is_stopped_tells_of_what_it_has_not_seen(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	char id[VD_UUID_TEXT];
+	const cJSON *packet;
+	struct fixture f;
+
+	begin_golden(&f, 8, &jpeg);
+	inspect(&f, "S-1", id);
+	send_json(f.agent, "{\"type\":\"stop\"}", NULL, 0);
+	packet = await_output(&f, "verdict");
+	assert_string_equal(vd_json_string(packet, "key", ""), id);
+	assert_non_null(strstr(first_reason(vd_json_object(packet, "body")), "interrupted"));
+	answer_with(&f, packet, "stored");
+	end(&f);
+}
+
+static void a_frame_of_the_camera_s_own_is_told_of_after_a_crash_where_it_is_to_be(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	char id[VD_UUID_TEXT];
+	const cJSON *packet;
+	struct fixture f;
+
+	begin_golden(&f, 8, &jpeg);
+	change_golden(&f, 8, "\"rev\":4", ",\"trigger\":{\"camera\":{\"durable\":true}}");
+	(void)await(&f, "applied");
+	send_frame(&f, jpeg.data, jpeg.len);
+	packet = await_output(&f, "verdict");
+	assert_string_equal(vd_json_string(vd_json_object(packet, "body"), "verdict", ""), "OK");
+	(void)snprintf(id, sizeof id, "%s", vd_json_string(packet, "key", ""));
+	usleep(200000); /* it is recorded beside the inspection */
+	kill_and_start(&f, 9, "\"rev\":4");
+	packet = await_output(&f, "verdict");
+	expect_verdict(vd_json_object(packet, "body"), id, "NO_DECISION", 4, 8);
+	assert_string_equal(vd_json_string(vd_json_object(packet, "body"), "serial", ""), "S1");
+	answer_with(&f, packet, "stored");
+	end(&f);
+}
+
 /* ---- replay ---- */
 
 struct shelf {
@@ -698,17 +919,23 @@ static void replay_says_when_it_could_not(void **state)
 	clear_shelf(&shelf);
 }
 
-VD_TEST_MAIN(cmocka_unit_test(a_frame_becomes_a_verdict_with_its_evidence_bit_for_bit),
-	     cmocka_unit_test(every_frame_has_exactly_one_verdict_also_when_the_queue_is_full),
-	     cmocka_unit_test(a_failed_capture_has_a_verdict),
-	     cmocka_unit_test(tools_that_measure_judge_frames_and_say_what_they_measured),
-	     cmocka_unit_test(refused_parameters_leave_the_old_ones_in_force),
-	     cmocka_unit_test(it_reports_what_it_counts_and_what_it_has_learnt),
-	     cmocka_unit_test(learning_is_restarted_by_a_call),
-	     cmocka_unit_test(it_ends_when_the_agent_is_gone),
-	     cmocka_unit_test(a_refused_verdict_is_offered_again_until_it_is_stored),
-	     cmocka_unit_test(verdicts_that_stay_refused_raise_an_alarm_and_clear_it),
-	     cmocka_unit_test(what_is_still_refused_at_the_end_does_not_hold_the_line),
-	     cmocka_unit_test(an_override_leaves_on_an_output_of_its_own),
-	     cmocka_unit_test(replay_tells_which_verdicts_would_change),
-	     cmocka_unit_test(replay_says_when_it_could_not))
+VD_TEST_MAIN(
+	cmocka_unit_test(a_frame_becomes_a_verdict_with_its_evidence_bit_for_bit),
+	cmocka_unit_test(every_frame_has_exactly_one_verdict_also_when_the_queue_is_full),
+	cmocka_unit_test(a_failed_capture_has_a_verdict),
+	cmocka_unit_test(tools_that_measure_judge_frames_and_say_what_they_measured),
+	cmocka_unit_test(refused_parameters_leave_the_old_ones_in_force),
+	cmocka_unit_test(it_reports_what_it_counts_and_what_it_has_learnt),
+	cmocka_unit_test(learning_is_restarted_by_a_call),
+	cmocka_unit_test(it_ends_when_the_agent_is_gone),
+	cmocka_unit_test(a_refused_verdict_is_offered_again_until_it_is_stored),
+	cmocka_unit_test(verdicts_that_stay_refused_raise_an_alarm_and_clear_it),
+	cmocka_unit_test(what_is_still_refused_at_the_end_does_not_hold_the_line),
+	cmocka_unit_test(an_override_leaves_on_an_output_of_its_own),
+	cmocka_unit_test(five_triggers_that_wait_are_judged_by_the_recipe_they_came_under),
+	cmocka_unit_test(only_a_frame_that_answers_its_trigger_joins_an_item),
+	cmocka_unit_test(a_trigger_that_a_crash_left_open_is_told_of_once_under_its_item),
+	cmocka_unit_test(a_station_that_is_stopped_tells_of_what_it_has_not_seen),
+	cmocka_unit_test(a_frame_of_the_camera_s_own_is_told_of_after_a_crash_where_it_is_to_be),
+	cmocka_unit_test(replay_tells_which_verdicts_would_change),
+	cmocka_unit_test(replay_says_when_it_could_not))
