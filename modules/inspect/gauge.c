@@ -445,8 +445,8 @@ static void run_code(struct vd_gauge *gauge, const struct vd_step *step,
 static void run_model(struct vd_gauge *gauge, const struct vd_step *step,
 		      const struct vd_gauge_view *view, struct vd_step_result *result)
 {
-	const bool in_colour =
-		view->colour && step->network.package && vd_package_sees_colour(step->network.package);
+	const bool in_colour = view->colour && step->network.package &&
+			       vd_package_sees_colour(step->network.package);
 	const struct vd_image *image = in_colour ? cut_colour(gauge, step, view->colour, result)
 						 : cut(gauge, step, view->frame, 0, result);
 

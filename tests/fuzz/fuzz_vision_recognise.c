@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "modules/vision/recognise.h"
@@ -17,7 +18,7 @@ enum { CLASSES = 3, NUMBERS = 512, WIDTH = 200, HEIGHT = 100 };
 
 static void name(struct vd_tensor *tensor, const char *text, float *values, size_t count)
 {
-	(void)strcpy(tensor->name, text);
+	(void)snprintf(tensor->name, sizeof tensor->name, "%s", text);
 	tensor->values = values;
 	tensor->count = count;
 	tensor->rank = 1;
@@ -75,7 +76,7 @@ static void read_ssd(uint8_t how, float *values, size_t count)
 	struct vd_answers answers = { .count = 4 };
 
 	if (how & 8)
-		(void)strcpy(boxes.count, "n");
+		(void)snprintf(boxes.count, sizeof boxes.count, "%s", "n");
 	name(&answers.list[0], "n", values, 1);
 	name(&answers.list[1], "s", values + 1, n);
 	name(&answers.list[2], "l", values + 1 + n, n);

@@ -341,7 +341,7 @@ static void a_recipe_is_refused_whole_when_its_model_does_not_suit(void **state)
 
 	model_make(&folder, CLASSIFIER ",\"script\":[" ANSWER(0.9, 0.1) "]", GOOD);
 	gone = folder;
-	(void)strcpy(gone.path, "/nonexistent");
+	(void)snprintf(gone.path, sizeof gone.path, "%s", "/nonexistent");
 	assert_refused(&gone, "model", ",\"expected\":[\"good\"]", "/recipes/r/steps/m/package");
 	assert_refused(&folder, "model", ",\"expected\":[\"god\"]", "/recipes/r/steps/m/expected");
 	assert_refused(&folder, "model", ",\"unexpected\":[\"dent\"]",

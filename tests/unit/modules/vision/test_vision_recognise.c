@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vd_test.h"
@@ -116,7 +117,7 @@ static struct vd_tensor tensor(const char *name, float *values, size_t count)
 {
 	struct vd_tensor result = { .values = values, .count = count, .rank = 1 };
 
-	(void)strcpy(result.name, name);
+	(void)snprintf(result.name, sizeof result.name, "%s", name);
 	result.sides[0] = (int64_t)count;
 	return result;
 }
@@ -216,7 +217,7 @@ static void ssd_answers_that_contradict_each_other_are_refused(void **state)
 		vd_recognise_boxes(&ssd, &answers, &half, 200, 100, thresholds, 2, &found, &why),
 		-EBADMSG); /* no such class */
 	labels[0] = 0;
-	(void)strcpy(counted.count, "n");
+	(void)snprintf(counted.count, sizeof counted.count, "%s", "n");
 	assert_int_equal(vd_recognise_boxes(&counted, &answers, &half, 200, 100, thresholds, 2,
 					    &found, &why),
 			 -EBADMSG); /* no such answer */
@@ -315,7 +316,7 @@ static int read_steps(const int *steps, size_t count, char *text, double *score)
 	for (size_t i = 0; i < count; i++)
 		values[i * 4 + (size_t)steps[i]] = 0.8f;
 	r = vd_recognise_text(&scores, symbols, 3, VD_AS_IS, &read, score, &why);
-	(void)strcpy(text, read.data ? read.data : "");
+	(void)snprintf(text, 32, "%s", read.data ? read.data : "");
 	return r;
 }
 
