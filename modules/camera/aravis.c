@@ -390,7 +390,8 @@ static int aravis_open(struct vd_camera_source *source, struct vd_fault *fault)
 	r = vd_aravis_camera_open(&a->camera, source->settings, fault);
 	a->settle = source->settings->settle_frames;
 	a->last_ms = a->asked_ms = vd_clock_mono_ms();
-	a->has_frame_id = a->is_gone = false;
+	a->has_frame_id = false;
+	a->is_gone = r != 0 && a->camera.camera; /* it may be why: nobody waits for its closing */
 	if (r == 0)
 		vd_gvcp_open(&a->probe, a->camera.address, a->last_ms);
 	else
