@@ -34,23 +34,23 @@ static void a_camera_is_gone_after_three_questions_without_an_answer(void **stat
 	int ends[2];
 	uint8_t packet[VD_GVCP_BYTES];
 	struct vd_gvcp probe = { .fd = -1 };
+	uint64_t now_ms = 1000;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
 			 0);
 	probe.fd = ends[0];
 	probe.next_ms = 1000;
 	assert_true(vd_gvcp_tend(&probe, 999));
-	for (uint64_t now_ms = 1000; now_ms < 5000; now_ms += VD_GVCP_PERIOD_MS) {
+	for (; now_ms < 5000; now_ms += VD_GVCP_PERIOD_MS) {
 		assert_true(vd_gvcp_tend(&probe, now_ms));
 		assert_int_equal(recv(ends[1], packet, sizeof packet, 0), VD_GVCP_BYTES);
 		make_answer(probe.id, packet);
 		assert_int_equal(send(ends[1], packet, sizeof packet, 0), VD_GVCP_BYTES);
 	}
-	assert_true(vd_gvcp_tend(&probe, 5000));
-	assert_true(vd_gvcp_tend(&probe, 5000 + VD_GVCP_PERIOD_MS));
-	assert_true(vd_gvcp_tend(&probe, 5000 + 2 * VD_GVCP_PERIOD_MS));
-	assert_true(vd_gvcp_tend(&probe, 4999 + 3 * VD_GVCP_PERIOD_MS));
-	assert_false(vd_gvcp_tend(&probe, 5000 + 3 * VD_GVCP_PERIOD_MS));
+	for (int i = 0; i < VD_GVCP_UNANSWERED; i++, now_ms += VD_GVCP_PERIOD_MS)
+		assert_true(vd_gvcp_tend(&probe, now_ms));
+	assert_true(vd_gvcp_tend(&probe, now_ms - 1));
+	assert_false(vd_gvcp_tend(&probe, now_ms));
 	vd_gvcp_close(&probe);
 	assert_int_equal(close(ends[1]), 0);
 }
