@@ -5,6 +5,8 @@
 #include "modules/camera/sideline.h"
 #include "modules/sdk/module.h"
 
+enum { VD_ATTACHED_BYTES = 32 << 20 }; /* a larger attachment the agent does not take */
+
 /* What the commands beside inspection share. Borrowed. */
 struct vd_backroom {
 	struct vd_module *module;

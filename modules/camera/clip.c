@@ -14,7 +14,6 @@
 enum {
 	QUEUE = 8, /* frames that wait for the disk; more are left out, and counted */
 	REPORT_MS = 2000,
-	ATTACHED_BYTES = 32 << 20, /* what the agent takes */
 };
 
 struct vd_clip {
@@ -125,7 +124,7 @@ static bool add_film(cJSON *body, const struct vd_clip *clip, const struct vd_fi
 	       vd_json_add_number(body, "fps", 1e6 / clip->wish.period_us) &&
 	       vd_json_add_number(body, "seconds",
 				  (double)film->places * clip->wish.period_us / 1e6) &&
-	       vd_json_add_bool(body, "attached", film->bytes <= ATTACHED_BYTES) &&
+	       vd_json_add_bool(body, "attached", film->bytes <= VD_ATTACHED_BYTES) &&
 	       (!clip->cut_short || vd_json_add_string(body, "cutShort", clip->cut_short));
 }
 
@@ -137,7 +136,7 @@ static void publish(const struct vd_clip *clip, const struct step *step)
 						  .fd = step->result.fd,
 						  .bytes = step->result.bytes,
 						  .sha256 = step->result.sha256 };
-	bool is_attached = step->outcome == 0 && step->result.bytes <= ATTACHED_BYTES;
+	bool is_attached = step->outcome == 0 && step->result.bytes <= VD_ATTACHED_BYTES;
 
 	if (body && (step->outcome != 0 || add_film(body, clip, &step->result)))
 		vd_kept_publish(clip->room->module, body, is_attached ? &attachment : NULL);

@@ -8,8 +8,6 @@
 
 #include "modules/camera/reply.h"
 
-enum { ATTACHED_BYTES = 32 << 20 }; /* what the agent takes */
-
 struct errand {
 	struct vd_job job;
 	struct vd_shelf *shelf; /* on the loop only */
@@ -117,9 +115,9 @@ static int fetch_one(struct errand *e, unsigned i)
 			     e->files[i], strerror(-r));
 		return r;
 	}
-	if (a->bytes > ATTACHED_BYTES) {
+	if (a->bytes > VD_ATTACHED_BYTES) {
 		vd_fault_set(&e->fault, 413, NULL, "%s/%s: %zu bytes are more than %d", e->name,
-			     e->files[i], a->bytes, ATTACHED_BYTES);
+			     e->files[i], a->bytes, VD_ATTACHED_BYTES);
 		return -EFBIG;
 	}
 	a->name = e->files[i];
