@@ -46,6 +46,15 @@ enum vd_admission_outcome vd_admission_try(struct vd_admission *admission,
 	return VD_ADMITTED;
 }
 
+enum vd_admission_outcome vd_admission_would(const struct vd_admission *admission,
+					     const struct vd_admission_limits *limits,
+					     uint64_t now_ms)
+{
+	struct vd_admission copy = *admission;
+
+	return vd_admission_try(&copy, limits, now_ms);
+}
+
 bool vd_admission_add(const struct vd_admission *admission, enum vd_trigger_source source,
 		      cJSON *json)
 {

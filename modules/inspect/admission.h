@@ -41,6 +41,11 @@ enum vd_admission_outcome vd_admission_try(struct vd_admission *admission,
 					   const struct vd_admission_limits *limits,
 					   uint64_t now_ms);
 
+/* The same, but nothing is counted: for a source that can wait. */
+enum vd_admission_outcome vd_admission_would(const struct vd_admission *admission,
+					     const struct vd_admission_limits *limits,
+					     uint64_t now_ms);
+
 /* Adds {"admitted", "bounced", "overRate"} under the source's name. false: no memory. */
 bool vd_admission_add(const struct vd_admission *admission, enum vd_trigger_source source,
 		      cJSON *json);

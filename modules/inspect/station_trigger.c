@@ -47,7 +47,7 @@ static int mark(struct vd_station *station, const struct ask *ask, struct vd_ite
 {
 	item->is_asked = true;
 	item->triggered_ms = item->started_us / 1000;
-	item->trigger = trigger_json(ask, ++station->trigger_seqs[ask->source], item->triggered_ms);
+	item->trigger = trigger_json(ask, ++station->trigger_seq, item->triggered_ms);
 	if (ask->serial)
 		(void)snprintf(item->serial, sizeof item->serial, "%s", ask->serial);
 	return item->trigger ? 0 : -ENOMEM;
@@ -283,7 +283,7 @@ static int check_open(struct vd_station *station, enum vd_trigger_source source,
 static int admit(struct vd_station *station, enum vd_trigger_source source, struct vd_fault *fault)
 {
 	const struct vd_admission_limits *limits = &station->triggers.limits[source];
-	const int outcome =
+	const enum vd_admission_outcome outcome =
 		vd_admission_try(&station->admissions[source], limits, vd_clock_mono_ms());
 
 	vd_station_changed(station);
@@ -656,6 +656,18 @@ static int begin_file(struct vd_station *station, const struct ask *ask, const c
 	return 0;
 }
 
+/* Files can wait: nothing is counted of one that does. */
+static bool must_wait(struct vd_station *station, bool is_new)
+{
+	struct vd_fault fault = { 0 };
+
+	if (station->is_stopping || station->panel.is_held || check_room(station, &fault) < 0)
+		return true;
+	return is_new && vd_admission_would(&station->admissions[VD_BY_FILE],
+					    &station->triggers.limits[VD_BY_FILE],
+					    vd_clock_mono_ms()) != VD_ADMITTED;
+}
+
 static enum vd_drop_answer on_file(const char *name, const char *path, void *argument)
 {
 	struct vd_station *station = argument;
@@ -665,20 +677,17 @@ static enum vd_drop_answer on_file(const char *name, const char *path, void *arg
 	char serial[VD_SERIAL_BYTES];
 	const struct ask ask = { .source = VD_BY_FILE, .serial = serial, .file = name };
 	struct vd_fault fault = { 0 };
-	int r = check_open(station, VD_BY_FILE, &fault);
 
 	vd_trigger_file_serial(name, serial, sizeof serial);
 	if (accepted && !can_resume(station, accepted)) { /* another recipe meanwhile */
 		tell_interrupted(station, accepted);
 		return VD_DROP_TAKEN;
 	}
-	if (r == 0)
-		r = check_room(station, &fault);
-	if (r == 0 && !accepted)
-		r = admit(station, VD_BY_FILE, &fault);
-	if (r == 0)
-		r = begin_file(station, &ask, path, accepted);
-	return r < 0 ? VD_DROP_LATER : VD_DROP_TAKEN;
+	if (must_wait(station, !accepted) ||
+	    (!accepted && admit(station, VD_BY_FILE, &fault) < 0) ||
+	    begin_file(station, &ask, path, accepted) < 0)
+		return VD_DROP_LATER;
+	return VD_DROP_TAKEN;
 }
 
 /* Not before the parameters are in force: the agent's routes come with them. */

@@ -27,6 +27,20 @@ static void a_contact_that_bounces_counts_once(void **state)
 	assert_int_equal(admission.admitted, 2);
 }
 
+static void asking_beforehand_counts_nothing(void **state)
+{
+	const struct vd_admission_limits limits = { .min_interval_ms = 20, .per_second = 1 };
+	struct vd_admission admission = { 0 };
+
+	assert_int_equal(vd_admission_would(&admission, &limits, 0), VD_ADMITTED);
+	assert_int_equal(vd_admission_try(&admission, &limits, 0), VD_ADMITTED);
+	assert_int_equal(vd_admission_would(&admission, &limits, 5), VD_BOUNCED);
+	assert_int_equal(vd_admission_would(&admission, &limits, 500), VD_OVER_RATE);
+	assert_int_equal(vd_admission_would(&admission, &limits, 1000), VD_ADMITTED);
+	assert_int_equal(admission.admitted, 1);
+	assert_int_equal(admission.bounced + admission.over_rate, 0);
+}
+
 static void a_bounce_does_not_prolong_the_interval(void **state)
 {
 	const struct vd_admission_limits limits = { .min_interval_ms = 100 };
@@ -98,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_limits_every_trigger_is_one),
 		cmocka_unit_test(a_contact_that_bounces_counts_once),
+		cmocka_unit_test(asking_beforehand_counts_nothing),
 		cmocka_unit_test(a_bounce_does_not_prolong_the_interval),
 		cmocka_unit_test(
 			a_rate_holds_in_the_long_run_and_lets_a_second_of_it_through_at_once),

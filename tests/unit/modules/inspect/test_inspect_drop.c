@@ -25,14 +25,15 @@ struct fixture {
 static enum vd_drop_answer on_file(const char *name, const char *path, void *argument)
 {
 	struct fixture *f = argument;
+	size_t len;
 
 	if (f->busy > 0) {
 		f->busy--;
 		return VD_DROP_LATER;
 	}
 	assert_int_equal(access(path, R_OK), 0);
-	strncat(f->offered, name, 100);
-	strncat(f->offered, " ", 2);
+	len = strlen(f->offered);
+	(void)snprintf(f->offered + len, sizeof f->offered - len, "%s ", name);
 	return f->answer;
 }
 

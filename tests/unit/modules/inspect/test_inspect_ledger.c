@@ -92,12 +92,14 @@ static void expect_open(struct fixture *f, const char *ids)
 {
 	VD_CLEANUP(vd_json_free) cJSON *open = vd_ledger_open_items(f->ledger);
 	char found[512] = "";
+	size_t len;
 	const cJSON *each;
 
 	cJSON_ArrayForEach(each, open)
 	{
-		strncat(found, vd_json_string(each, "id", "?"), 40);
-		strncat(found, " ", 2);
+		len = strlen(found);
+		(void)snprintf(found + len, sizeof found - len, "%s ",
+			       vd_json_string(each, "id", "?"));
 		assert_string_equal(vd_json_string(each, "serial", ""), "S-1");
 		assert_int_equal(vd_json_int(each, "rev", 0), 3);
 	}
