@@ -77,11 +77,21 @@ static void say_all(struct vd_station *station, cJSON *notices)
 	}
 }
 
+/* What the inspection does not know of its item. */
+static void add_circumstances(const struct vd_station *station, const struct vd_item *item,
+			      cJSON *body)
+{
+	if ((item->supersedes[0] && !vd_json_add_string(body, "supersedes", item->supersedes)) ||
+	    !vd_readings_add(&station->readings, &station->reading_options, item->started_us / 1000,
+			     body))
+		vd_log(VD_WARN, "verdict.incomplete", "itemId=%s text=\"out of memory\"", item->id);
+}
+
 static void publish(struct vd_station *station, struct vd_done *done)
 {
 	vd_item_enter(done->item, VD_ITEM_JUDGED);
-	if (done->item->supersedes[0] && done->outcome.body)
-		(void)vd_json_add_string(done->outcome.body, "supersedes", done->item->supersedes);
+	if (done->outcome.body)
+		add_circumstances(station, done->item, done->outcome.body);
 	vd_tally_verdict(&station->tally, done->outcome.verdict);
 	vd_recent_put(&station->recent, done->item, done->outcome.verdict);
 	if (vd_publisher_put(station->publisher, done) < 0)
@@ -472,6 +482,16 @@ static int put_in_force(struct vd_station *station, struct vd_recipe_set **set,
 	return r;
 }
 
+/* Readings go with their names: what was read under other ones is forgotten. */
+static void take_readings(struct vd_station *station, const cJSON *parameters)
+{
+	if (cJSON_Compare(vd_json_get(parameters, "values"),
+			  vd_json_get(station->parameters, "values"), true))
+		return;
+	vd_readings_options_parse(parameters, &station->reading_options);
+	station->readings = (struct vd_readings){ .counts = { 0 } };
+}
+
 static int configure(struct vd_station *station, const cJSON *parameters, int64_t version,
 		     struct vd_fault *fault)
 {
@@ -491,8 +511,10 @@ static int configure(struct vd_station *station, const cJSON *parameters, int64_
 		return r;
 	set->version = version;
 	r = put_in_force(station, &set, &options, fault);
-	if (r == 0)
+	if (r == 0) {
 		vd_station_test_configure(station, &test);
+		take_readings(station, parameters);
+	}
 	vd_station_changed(station);
 	return r < 0 ? r : vd_worker_order(station->worker, VD_ORDER_STATE, station->set, -1, NULL);
 }

@@ -7,6 +7,7 @@
 #include "modules/inspect/ledger.h"
 #include "modules/inspect/panel.h"
 #include "modules/inspect/publisher.h"
+#include "modules/inspect/readings.h"
 #include "modules/inspect/recent.h"
 #include "modules/inspect/selftest.h"
 #include "modules/inspect/stages.h"
@@ -67,6 +68,8 @@ struct vd_station {
 	struct vd_panel panel;
 	char panel_path[VD_STATION_PATH];
 	struct vd_kept kept;
+	struct vd_readings_options reading_options;
+	struct vd_readings readings;
 	struct vd_selftest_options test_options;
 	struct vd_selftest test;
 	struct vd_source *test_timer;

@@ -533,6 +533,9 @@ void vd_station_message(struct vd_station *station, const char *input, const cha
 
 	if (strcmp(input, "select") == 0)
 		take_selection(station, from, body);
+	if (strcmp(input, "values") == 0)
+		vd_readings_take(&station->readings, &station->reading_options, from, body,
+				 vd_clock_mono_ms());
 	if (strcmp(input, "trigger") != 0 || !vd_trigger_wants(&station->triggers, body))
 		return;
 	if (vd_trigger_text_at(body, station->triggers.serial_pointer, serial, sizeof serial))

@@ -107,10 +107,13 @@ class StationTest(unittest.TestCase):
 
     def test_a_message_from_another_module_triggers_and_brings_the_serial(self):
         with Line() as line:
-            second = station(line, order=11, trigger={"message": {"when": {"pointer": "/verdict", "equals": "OK"}}})
+            second = station(line, order=11, trigger={"message": {"when": {"pointer": "/verdict", "equals": "OK"}}},
+                             values={"ms": {"from": "station/verdict", "pointer": "/timings/totalMs"},
+                                     "other": {"from": "station/alarm", "pointer": "/x"}})
             start(line, modules={"second": second, "cam-2": asked_camera(line)}, routes=dict(
                 ROUTES, next="FROM station/verdict INTO second/trigger", ask="FROM second/capture INTO cam-2/trigger",
-                more="FROM cam-2/frame INTO second/frame", out="FROM second/verdict INTO $upstream"),
+                more="FROM cam-2/frame INTO second/frame", values="FROM station/verdict INTO second/values",
+                out="FROM second/verdict INTO $upstream"),
                 ready=("cam", "station", "second", "cam-2"))
             # One recipe serves both: its camera has another name here.
             second["parameters"]["recipes"]["r"].update(cameras=["cam-2"])
@@ -120,6 +123,9 @@ class StationTest(unittest.TestCase):
             body = wait_until(lambda: bodies(line, "second"), 20, line.agent.log_tail)[0]
             self.assert_ok(body, "message", "M-7")
             self.assertEqual(body["trigger"]["from"], "station/verdict")
+            self.assertEqual(body["values"]["ms"]["value"], bodies(line)[0]["timings"]["totalMs"])
+            self.assertLessEqual(abs(body["values"]["ms"]["offsetMs"]), 1000)
+            self.assertIsNone(body["values"]["other"])
 
     def test_a_dropped_file_is_inspected_under_its_name_and_consumed(self):
         with Line() as line:
