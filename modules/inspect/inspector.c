@@ -11,9 +11,11 @@
 #include "modules/image/edit.h"
 #include "modules/inspect/learn/course.h"
 #include "modules/inspect/learn/gather.h"
+#include "modules/inspect/judgement.h"
 #include "modules/inspect/look.h"
 #include "modules/inspect/notice.h"
 #include "modules/inspect/overlay.h"
+#include "modules/inspect/pipeline.h"
 #include "modules/inspect/record.h"
 #include "modules/inspect/shadow.h"
 #include "modules/inspect/shelf.h"
@@ -24,7 +26,9 @@ struct vd_inspector {
 	char station[VD_NAME_BYTES];
 	char *model_folder;
 	uint64_t (*now_us)(void);
-	bool fits_apart, is_read_only;
+	bool fits_apart, is_read_only, is_untimed;
+	struct vd_lanes *lanes;
+	int64_t late; /* results that came after their deadline */
 	void (*on_progress)(void *argument);
 	void *argument;
 	struct vd_shadow shadow;
@@ -46,10 +50,13 @@ int vd_inspector_new(const struct vd_inspector_options *options,
 	inspector->now_us = options->now_us;
 	inspector->fits_apart = options->fits_apart;
 	inspector->is_read_only = options->is_read_only;
+	inspector->is_untimed = options->is_untimed;
 	inspector->on_progress = options->on_progress;
 	inspector->argument = options->argument;
 	inspector->model_folder = strdup(options->model_folder);
 	if (!inspector->model_folder)
+		return -ENOMEM;
+	if (vd_lanes_new(&inspector->lanes) < 0)
 		return -ENOMEM;
 	if (vd_gather_init(&inspector->gather, options->gather_folder) < 0)
 		return -ENOMEM;
@@ -61,6 +68,7 @@ struct vd_inspector *vd_inspector_free(struct vd_inspector *inspector)
 {
 	if (!inspector)
 		return NULL;
+	(void)vd_lanes_free(inspector->lanes);
 	for (int i = 0; i < inspector->course_count; i++)
 		(void)vd_course_free(inspector->courses[i]);
 	for (int i = 0; i < VD_CAMERAS_MOST; i++)
@@ -173,6 +181,7 @@ static cJSON *state_of(const struct vd_inspector *inspector, const struct vd_cou
 	    !vd_json_add_number(json, "rev", course->recipe->rev) ||
 	    !add_model_state(json, course) || !add_drift_state(json, course) ||
 	    !vd_recipe_add_packages(course->recipe, json) ||
+	    !vd_json_add_number(json, "lateResults", (double)inspector->late) ||
 	    !vd_shadow_add(&inspector->shadow, json) || !vd_gather_add(&inspector->gather, json))
 		return NULL;
 	return VD_TAKE(json);
@@ -245,8 +254,8 @@ struct run {
 	struct vd_look *looks;
 	struct vd_step_result *results;
 	struct vd_reasons reasons;
-	const struct vd_step *gate; /* that stays shut; NULL: all are open */
-	bool is_bad;                /* nothing may be learnt from it */
+	bool is_aside; /* its verdict is not waited for */
+	bool is_bad;   /* nothing may be learnt from it */
 	char excuse[VD_STEP_TEXT];
 	uint64_t started, decoded, inspected;
 };
@@ -279,117 +288,21 @@ static void learn(struct run *run)
 	vd_course_attend(course, run->looks, run->item->shots, run->item->serial);
 }
 
-static const char *excuse_of(const struct vd_course *course)
-{
-	return course->state == VD_UNTRAINED  ? "no_model"
-	       : course->state == VD_REJECTED ? "rejected"
-					      : "learning";
-}
-
-/* false: the region is lit so differently from what was learnt that a comparison says nothing. */
-static bool check_light(const struct run *run, int i, const struct vd_step_result *located,
-			struct vd_step_result *result)
-{
-	const struct vd_step *step = &run->recipe->steps[i];
-	const struct vd_model_step *learnt =
-		run->course->model ? vd_model_find(run->course->model, step->id, VD_VARIATION)
-				   : NULL;
-	const struct vd_pose identity = vd_pose_identity();
-	const struct vd_image *image = &run->looks[step->camera].image;
-	struct vd_photometry photometry = { 0 };
-
-	if (!learnt || !vd_photometry_measure(learnt, image, located ? &located->pose : &identity,
-					      &photometry))
-		return true;
-	if (vd_photometry_is_within(&photometry, run->recipe->drift.photometric) ||
-	    (located && located->verdict == VD_NO_DECISION))
-		return true;
-	vd_step_undecided(
-		result, "illumination",
-		"gain %.2f, offset %.0f grey levels against the model; %.0f %% is allowed",
-		photometry.gain, photometry.offset, 100 * run->recipe->drift.photometric);
-	return false;
-}
-
-static void run_step(struct run *run, int i)
-{
-	const struct vd_step *step = &run->recipe->steps[i];
-	const struct vd_look *seen = &run->looks[step->camera];
-	struct vd_step_result *result = &run->results[i];
-	const struct vd_step_result *located =
-		step->align_to < 0 ? NULL : &run->results[step->align_to];
-	const struct vd_step_view view = {
-		.frame = &seen->image,
-		.colour = seen->has_colour ? &seen->colour : NULL,
-		.serial = run->item->serial,
-		.located = located,
-	};
-	const uint64_t start = run->inspector->now_us();
-
-	if (!seen->is_good)
-		vd_step_undecided(result, "no_frame", "camera %s",
-				  run->recipe->cameras[step->camera]);
-	else if (run->gate)
-		vd_step_undecided(result, "gated", "step %s", run->gate->id);
-	else if (vd_step_learns(step) && !vd_course_judges(run->course))
-		vd_step_undecided(result, excuse_of(run->course), "%s", run->excuse);
-	else if (check_light(run, i, located, result))
-		vd_rig_run(run->course->rig, i, &view, result);
-	if (step->gate && !run->gate && result->verdict > VD_WARNING)
-		run->gate = step;
-	result->ms = (double)(run->inspector->now_us() - start) / 1000;
-}
-
-/* What others align to comes first. */
 static void run_steps(struct run *run)
 {
-	for (int i = 0; i < run->recipe->step_count; i++) {
-		if (run->recipe->steps[i].tool == VD_LOCATE)
-			run_step(run, i);
-	}
-	for (int i = 0; i < run->recipe->step_count; i++) {
-		if (run->recipe->steps[i].tool != VD_LOCATE)
-			run_step(run, i);
-	}
-}
+	struct vd_pipeline pipeline = {
+		.item = run->item,
+		.looks = run->looks,
+		.results = run->results,
+		.course = run->course,
+		.excuse = run->excuse,
+		.now_us = run->inspector->now_us,
+		.is_untimed = run->inspector->is_untimed || run->is_aside,
+	};
 
-/* ---- judging ---- */
-
-static struct vd_step_outcome outcome_of(const struct vd_step_result *result)
-{
-	return (struct vd_step_outcome){ .verdict = result->verdict, .objects = &result->objects };
-}
-
-static enum vd_verdict judge_camera(const struct run *run, int camera)
-{
-	struct vd_step_outcome outcomes[VD_STEPS_MOST];
-	size_t count = 0;
-
-	for (int i = 0; i < run->recipe->step_count; i++) {
-		if (run->recipe->steps[i].camera == camera)
-			outcomes[count++] = outcome_of(&run->results[i]);
-	}
-	return vd_camera_judge(&run->recipe->camera_rules[camera], outcomes, count);
-}
-
-static enum vd_verdict judge(struct run *run)
-{
-	const struct vd_recipe *recipe = run->recipe;
-	enum vd_verdict parts[VD_STEPS_MOST], vetoes[VD_STEPS_MOST];
-	size_t count = 0;
-
-	for (int i = 0; !recipe->item_is_steps && i < recipe->camera_count; i++) {
-		parts[count] = judge_camera(run, i);
-		if (parts[count] != VD_OK && recipe->camera_rules[i].kind > VD_ANY_OK)
-			vd_reasons_add(&run->reasons, "%s: the camera's rule says %s",
-				       recipe->cameras[i], vd_verdict_name(parts[count]));
-		count++;
-	}
-	for (int i = 0; recipe->item_is_steps && i < recipe->item_step_count; i++)
-		parts[count++] = run->results[recipe->item_steps[i]].verdict;
-	for (int i = 0; i < recipe->veto_count; i++)
-		vetoes[i] = run->results[recipe->vetoes[i]].verdict;
-	return vd_item_judge(&recipe->item_rule, parts, count, vetoes, (size_t)recipe->veto_count);
+	vd_pipeline_run(&pipeline, run->inspector->lanes);
+	if (!run->is_aside)
+		run->inspector->late += pipeline.late;
 }
 
 /* ---- what is handed on ---- */
@@ -498,7 +411,7 @@ static void look_and_judge(struct run *run, struct vd_outcome *outcome)
 	vd_course_excuse(run->course, run->excuse);
 	run_steps(run);
 	vd_reasons_collect(&run->reasons, run->recipe, run->looks, run->results);
-	outcome->verdict = judge(run);
+	outcome->verdict = vd_judge(run->recipe, run->results);
 	run->inspected = run->inspector->now_us();
 }
 
@@ -587,9 +500,6 @@ static void begin_run(struct run *run, struct vd_inspector *inspector, const str
 	run->recipe = item->recipe;
 	run->looks = inspector->looks;
 	run->results = inspector->results;
-	memset(inspector->results, 0, sizeof inspector->results);
-	for (int i = 0; i < VD_STEPS_MOST; i++)
-		run->results[i].pose = vd_pose_identity();
 }
 
 static void end_run(struct run *run)
@@ -667,6 +577,7 @@ static void run_shadow(struct vd_inspector *inspector, struct vd_item *item,
 		return;
 	begin_run(run, inspector, item);
 	run->is_bad = verdict != VD_OK;
+	run->is_aside = true;
 	look_and_judge(run, &quiet);
 	vd_shadow_put(&inspector->shadow, item, decides, verdict, quiet.verdict,
 		      vd_course_judges(run->course), run->reasons.list, run->reasons.count,

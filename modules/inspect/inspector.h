@@ -23,6 +23,7 @@ struct vd_inspector_options {
 	const char *gather_folder; /* NULL or "": nothing is gathered */
 	bool fits_apart;   /* models are fitted by vd_inspector_follow, not within an item */
 	bool is_read_only; /* model files are never written */
+	bool is_untimed;   /* deadlines of steps and recipes do not hold */
 	void (*on_progress)(void *argument); /* long work goes on; NULL: nobody wants to know */
 	void *argument;
 	uint64_t (*now_us)(void); /* monotonic, for the timings in the record */

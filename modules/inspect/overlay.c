@@ -117,12 +117,35 @@ static struct vd_rect halved(struct vd_rect box)
 	return (struct vd_rect){ box.x / 2, box.y / 2, (box.width + 1) / 2, (box.height + 1) / 2 };
 }
 
+static void draw_around(struct vd_image *image, struct vd_rect box, struct vd_colour colour)
+{
+	box.x -= BOX_MARGIN_PX;
+	box.y -= BOX_MARGIN_PX;
+	box.width += 2 * BOX_MARGIN_PX;
+	box.height += 2 * BOX_MARGIN_PX;
+	vd_draw_box(image, halved(box), 2, colour);
+}
+
+/* What a model says is worth a word; light and dark can be seen. */
+static void draw_object(struct vd_image *image, const struct vd_step *step,
+			const struct vd_object *object, enum vd_verdict verdict)
+{
+	const struct vd_rect half = halved(object->box);
+
+	draw_around(image, object->box, colour_of(verdict));
+	if (step->tool == VD_MODEL)
+		vd_draw_text(image, half.x, half.y + half.height + BOX_MARGIN_PX, 1, object->label,
+			     colour_of(verdict));
+}
+
 static void draw_step(struct vd_image *image, const struct vd_step *step,
 		      const struct vd_step_result *result)
 {
 	struct vd_rect region = step->roi;
 	double x, y;
 
+	if (result->state == VD_STEP_SKIPPED)
+		return;
 	if (region.width > 0) {
 		vd_pose_map(&result->pose, region.x + region.width / 2.0,
 			    region.y + region.height / 2.0, &x, &y);
@@ -130,15 +153,10 @@ static void draw_step(struct vd_image *image, const struct vd_step *step,
 		region.y = (int)lrint(y - region.height / 2.0);
 		vd_draw_box(image, halved(region), 1, REGION);
 	}
-	for (size_t i = 0; i < result->blobs.count; i++) {
-		struct vd_rect box = result->blobs.defects[i].box;
-
-		box.x -= BOX_MARGIN_PX;
-		box.y -= BOX_MARGIN_PX;
-		box.width += 2 * BOX_MARGIN_PX;
-		box.height += 2 * BOX_MARGIN_PX;
-		vd_draw_box(image, halved(box), 2, colour_of(result->verdict));
-	}
+	for (size_t i = 0; i < result->objects.count; i++)
+		draw_object(image, step, &result->objects.list[i], result->verdict);
+	for (size_t i = 0; i < result->run_count; i++)
+		draw_around(image, result->runs[i].object.box, colour_of(result->runs[i].verdict));
 }
 
 static void draw_reasons(struct vd_image *image, const struct vd_overlay *overlay)

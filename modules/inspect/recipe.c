@@ -14,8 +14,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "modules/inspect/include.h"
 #include "modules/inspect/package.h"
 #include "modules/inspect/step.h"
+#include "modules/inspect/verdict.h"
 
 int vd_recipe_refuse(struct vd_fault *fault, const char *pointer, const char *text,
 		     const char *what)
@@ -128,150 +130,7 @@ static int check_cameras_are_used(const struct vd_recipe *recipe, struct vd_faul
 	return 0;
 }
 
-/* ---- verdict ---- */
-
-static enum vd_camera_rule_kind camera_rule_kind(const char *name)
-{
-	static const char *const names[] = { "allOk", "anyOk", "expectedLabel", "unexpectedLabel",
-					     "objects" };
-
-	for (size_t i = 0; i < VD_COUNT(names); i++) {
-		if (strcmp(names[i], name) == 0)
-			return (enum vd_camera_rule_kind)i;
-	}
-	return VD_ALL_OK;
-}
-
-static int parse_camera_rule(struct vd_camera_rule *rule, const cJSON *json, struct vd_fault *fault)
-{
-	rule->kind = camera_rule_kind(vd_json_string(json, "rule", "allOk"));
-	rule->label = vd_json_string(json, "label", NULL);
-	rule->every = strcmp(vd_json_string(json, "match", "any"), "all") == 0;
-	rule->min = (int)vd_json_int(json, "min", 0);
-	rule->max = (int)vd_json_int(json, "max", -1);
-	if (rule->kind == VD_OBJECTS && rule->max >= 0 && rule->min > rule->max)
-		return vd_recipe_refuse(fault, "/min", "min is above max", NULL);
-	return 0;
-}
-
-static int parse_camera_rules(struct vd_recipe *recipe, const cJSON *verdict,
-			      struct vd_fault *fault)
-{
-	const cJSON *rule;
-
-	for (int i = 0; i < recipe->camera_count; i++)
-		recipe->camera_rules[i] = (struct vd_camera_rule){ .kind = VD_ALL_OK, .max = -1 };
-	cJSON_ArrayForEach(rule, vd_json_object(verdict, "cameras"))
-	{
-		const int camera = vd_recipe_camera(recipe, rule->string);
-		int r = 0;
-
-		if (camera < 0)
-			r = vd_recipe_refuse(fault, "", "the recipe has no camera", rule->string);
-		if (r == 0)
-			r = parse_camera_rule(&recipe->camera_rules[camera], rule, fault);
-		if (r < 0) {
-			vd_fault_under(fault, rule->string);
-			vd_fault_under(fault, "cameras");
-			return r;
-		}
-	}
-	return 0;
-}
-
-static int parse_step_list(const struct vd_recipe *recipe, const cJSON *json, const char *key,
-			   int *steps, int *ret_count, struct vd_fault *fault)
-{
-	const cJSON *id;
-	int count = 0;
-
-	cJSON_ArrayForEach(id, vd_json_array(json, key))
-	{
-		const int step = vd_recipe_step(recipe, id->valuestring);
-		bool twice = false;
-
-		for (int i = 0; i < count; i++)
-			twice |= steps[i] == step;
-		if (step >= 0 && !twice && count < VD_STEPS_MOST) {
-			steps[count++] = step;
-			continue;
-		}
-		(void)vd_recipe_refuse(fault, "",
-				       twice ? "step stands twice:" : "the recipe has no step",
-				       id->valuestring);
-		vd_fault_under_index(fault, count);
-		vd_fault_under(fault, key);
-		return -EINVAL;
-	}
-	*ret_count = count;
-	return 0;
-}
-
-static enum vd_item_rule_kind item_rule_kind(const char *name)
-{
-	static const char *const names[] = { "allOk", "minOk", "minOkRatio", "maxNg" };
-
-	for (size_t i = 0; i < VD_COUNT(names); i++) {
-		if (strcmp(names[i], name) == 0)
-			return (enum vd_item_rule_kind)i;
-	}
-	return VD_ITEM_ALL_OK;
-}
-
-static int check_item_rule(const struct vd_recipe *recipe, const cJSON *item,
-			   struct vd_fault *fault)
-{
-	const int parts = recipe->item_is_steps ? recipe->item_step_count : recipe->camera_count;
-	const struct vd_item_rule *rule = &recipe->item_rule;
-
-	if (rule->kind == VD_ITEM_MIN_OK && !vd_json_get(item, "min"))
-		return vd_recipe_refuse(fault, "/min", "minOk needs min", NULL);
-	if (rule->kind == VD_ITEM_MIN_OK && rule->count > parts)
-		return vd_recipe_refuse(fault, "/min", "more than there are parts", NULL);
-	if (rule->kind == VD_ITEM_MAX_NG && !vd_json_get(item, "max"))
-		return vd_recipe_refuse(fault, "/max", "maxNg needs max", NULL);
-	if (rule->kind == VD_ITEM_MAX_NG && rule->count >= parts)
-		return vd_recipe_refuse(fault, "/max", "every part could be NG", NULL);
-	if (rule->kind == VD_ITEM_MIN_OK_RATIO && !vd_json_get(item, "ratio"))
-		return vd_recipe_refuse(fault, "/ratio", "minOkRatio needs ratio", NULL);
-	return 0;
-}
-
-static int parse_item_rule(struct vd_recipe *recipe, const cJSON *item, struct vd_fault *fault)
-{
-	struct vd_item_rule *rule = &recipe->item_rule;
-	int r;
-
-	rule->kind = item_rule_kind(vd_json_string(item, "rule", "allOk"));
-	rule->count = (int)vd_json_int(item, rule->kind == VD_ITEM_MIN_OK ? "min" : "max", 0);
-	rule->ratio = vd_json_number(item, "ratio", 1);
-	rule->max_warn = (int)vd_json_int(item, "maxWarn", -1);
-	recipe->item_is_steps = vd_json_array(item, "steps") != NULL;
-	r = parse_step_list(recipe, item, "steps", recipe->item_steps, &recipe->item_step_count,
-			    fault);
-	if (r == 0)
-		r = parse_step_list(recipe, item, "veto", recipe->vetoes, &recipe->veto_count,
-				    fault);
-	return r < 0 ? r : check_item_rule(recipe, item, fault);
-}
-
-static int parse_verdict(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
-{
-	const cJSON *verdict = vd_json_object(json, "verdict");
-	int r;
-
-	recipe->item_rule.missing_is_ng =
-		strcmp(vd_json_string(verdict, "onNoDecision", "NO_DECISION"), "NG") == 0;
-	r = parse_camera_rules(recipe, verdict, fault);
-	if (r == 0) {
-		r = parse_item_rule(recipe, vd_json_object(verdict, "item"), fault);
-		if (r < 0)
-			vd_fault_under(fault, "item");
-	}
-	if (r < 0)
-		vd_fault_under(fault, "verdict");
-	return r;
-}
+/* ---- models ---- */
 
 static bool has_limits(const struct vd_step *step)
 {
@@ -289,7 +148,7 @@ static int check_models_are_judged(const struct vd_recipe *recipe, struct vd_fau
 		const struct vd_step *step = &recipe->steps[i];
 
 		if (step->tool != VD_MODEL || step->network.expected || step->network.unexpected ||
-		    has_limits(step) || recipe->camera_rules[step->camera].kind > VD_ANY_OK)
+		    has_limits(step) || vd_recipe_judges_objects(recipe, step->camera))
 			continue;
 		(void)vd_recipe_refuse(fault, "",
 				       "a model needs expected, unexpected, limits, or a rule over "
@@ -453,13 +312,14 @@ static int parse_contents(struct vd_recipe *recipe, const cJSON *json, struct vd
 	recipe->rev = (int)vd_json_int(json, "rev", 0);
 	recipe->width = (int)vd_json_int(frame, "width", 0);
 	recipe->height = (int)vd_json_int(frame, "height", 0);
+	recipe->max_ms = (int)vd_json_int(json, "maxMs", 0);
 	r = parse_cameras(recipe, json, fault);
 	if (r == 0)
 		r = vd_recipe_parse_steps(recipe, vd_json_object(json, "steps"), fault);
 	if (r == 0)
 		r = check_cameras_are_used(recipe, fault);
 	if (r == 0)
-		r = parse_verdict(recipe, json, fault);
+		r = vd_recipe_parse_verdict(recipe, json, fault);
 	if (r == 0)
 		r = check_models_are_judged(recipe, fault);
 	if (r == 0)
@@ -473,8 +333,10 @@ static int parse_contents(struct vd_recipe *recipe, const cJSON *json, struct vd
 	return make_model_key(recipe);
 }
 
-static int parse_recipe(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
+static int parse_recipe(struct vd_recipe *recipe, const cJSON *json, const cJSON *fragments,
+			struct vd_fault *fault)
 {
+	struct vd_origins origins;
 	int r;
 
 	if (!vd_name_is_plain(json->string))
@@ -485,7 +347,12 @@ static int parse_recipe(struct vd_recipe *recipe, const cJSON *json, struct vd_f
 	recipe->source = cJSON_Duplicate(json, true);
 	if (!recipe->source)
 		return -ENOMEM;
-	r = parse_contents(recipe, recipe->source, fault);
+	r = vd_include_flatten(recipe->source, fragments, &origins, fault);
+	if (r == 0) {
+		r = parse_contents(recipe, recipe->source, fault);
+		if (r == -EINVAL)
+			vd_include_explain(recipe->source, &origins, fault);
+	}
 	if (r == -ENOMEM)
 		vd_fault_set(fault, 500, "", "out of memory");
 	return r;
@@ -502,7 +369,8 @@ static int parse_recipes(struct vd_recipe_set *set, const cJSON *parameters, str
 	set->active = -1;
 	cJSON_ArrayForEach(json, recipes)
 	{
-		int r = parse_recipe(&set->recipes[set->count++], json, fault);
+		int r = parse_recipe(&set->recipes[set->count++], json,
+				     vd_json_object(parameters, "fragments"), fault);
 
 		if (r < 0) {
 			vd_fault_under(fault, json->string);
@@ -574,6 +442,7 @@ int vd_recipe_set_parse(const cJSON *parameters, struct vd_recipe_set **ret_set,
 	set->references = 1;
 	copy_name(set->station, vd_json_string(parameters, "station", ""));
 	set->queue_max = (int)vd_json_int(parameters, "queueMax", 8);
+	set->workers = (int)vd_json_int(parameters, "workers", 1);
 	set->deadline_ms = (int)vd_json_int(parameters, "deadlineMs", 1000);
 	r = parse_recipes(set, parameters, fault);
 	if (r == 0)
@@ -596,11 +465,13 @@ static void free_recipe(struct vd_recipe *recipe)
 {
 	for (int i = 0; i < recipe->step_count; i++) {
 		free(recipe->steps[i].golden.path);
+		(void)vd_expression_free(recipe->steps[i].turn.condition);
 		(void)vd_code_expectation_free(recipe->steps[i].code.expectation);
 		(void)vd_package_unref(recipe->steps[i].network.package);
 		free(recipe->steps[i].network.folder);
 	}
 	free(recipe->steps);
+	vd_recipe_free_verdict(recipe);
 	(void)vd_json_free(recipe->source);
 }
 

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "modules/inspect/expression/expression.h"
 #include "modules/vision/caliper.h"
 #include "modules/vision/code.h"
 #include "modules/vision/colour.h"
@@ -96,6 +97,32 @@ struct vd_code_step {
 	struct vd_code_expectation *expectation;
 };
 
+/* What a step counts as that looked at nothing, though nothing failed. */
+enum vd_stead {
+	VD_STEAD_NO_DECISION,
+	VD_STEAD_OK, /* not against the part, and not for it: rules.h */
+	VD_STEAD_NG
+};
+
+/* A step that is run on the box of each object of another one. */
+struct vd_each {
+	bool is_set;
+	int step;
+	char label[VD_NAME_BYTES]; /* "": any */
+	int max;
+	enum vd_stead when_empty;
+};
+
+/* When a step is run: plan.h. */
+struct vd_turn {
+	uint32_t needs; /* steps that end before it begins, as bits: said, implied, or by a gate */
+	uint32_t gates; /* those whose shutting stops it, however far before */
+	struct vd_expression *condition; /* NULL: none */
+	enum vd_stead when_skipped;
+	struct vd_each each;
+	int max_ms; /* 0: any */
+};
+
 struct vd_package;
 
 /* VD_MODEL and VD_OCR */
@@ -127,10 +154,17 @@ struct vd_step {
 	struct vd_code_step code; /* VD_OCR: its expectation */
 	struct vd_network_step network;
 	bool gate; /* NG or without a decision: the steps after it are not run */
+	struct vd_turn turn;
 };
 
 /* Does the step need a model learnt from good parts? */
 bool vd_step_learns(const struct vd_step *step);
+
+/* What limits and conditions may speak of. */
+bool vd_tool_measures(enum vd_tool tool, enum vd_measure measure);
+
+/* Does the tool find objects (object.h)? */
+bool vd_tool_finds_objects(enum vd_tool tool);
 
 /* Does the tool measure directly, with gauge.h? */
 bool vd_tool_gauges(enum vd_tool tool);
@@ -177,6 +211,12 @@ struct vd_gather_order {
 	int64_t bytes_most;
 };
 
+/* None: every step must be OK. */
+struct vd_camera_rules {
+	struct vd_camera_rule *list;
+	size_t count;
+};
+
 struct vd_recipe {
 	char name[VD_NAME_BYTES];
 	int rev;
@@ -185,7 +225,10 @@ struct vd_recipe {
 	int width, height; /* of every frame; 0: any */
 	struct vd_step *steps;
 	int step_count;
-	struct vd_camera_rule camera_rules[VD_CAMERAS_MOST];
+	int order[VD_STEPS_MOST]; /* of the steps: each stands after what it needs */
+	int max_ms;               /* from the item's start; 0: any */
+	bool stops_early;         /* NG whatever the others say: they are not run */
+	struct vd_camera_rules camera_rules[VD_CAMERAS_MOST];
 	struct vd_item_rule item_rule;
 	bool item_is_steps; /* the item's parts are item_steps, not the cameras */
 	int item_steps[VD_STEPS_MOST], item_step_count;
@@ -210,6 +253,7 @@ struct vd_recipe_set {
 	int shadow; /* a recipe that decides nothing; -1: none */
 	struct vd_gather_order gather;
 	int queue_max, deadline_ms;
+	int workers;     /* steps of an item at once */
 	int64_t version; /* of the parameters; the caller sets it */
 };
 

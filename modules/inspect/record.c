@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "modules/inspect/judgement.h"
 #include "modules/inspect/package.h"
 
 void vd_reasons_add(struct vd_reasons *reasons, const char *format, ...)
@@ -22,6 +23,19 @@ void vd_reasons_add(struct vd_reasons *reasons, const char *format, ...)
 	reasons->list[reasons->count++] = text;
 }
 
+static void collect_rules(struct vd_reasons *reasons, const struct vd_recipe *recipe, int camera,
+			  const struct vd_step_result *results)
+{
+	const struct vd_camera_rules *rules = &recipe->camera_rules[camera];
+	char text[VD_RULE_TEXT];
+
+	for (size_t i = 0; !recipe->item_is_steps && i < rules->count; i++) {
+		if (rules->list[i].kind > VD_ANY_OK &&
+		    vd_judge_rule(recipe, camera, &rules->list[i], results, text) != VD_OK)
+			vd_reasons_add(reasons, "%s", text);
+	}
+}
+
 void vd_reasons_collect(struct vd_reasons *reasons, const struct vd_recipe *recipe,
 			const struct vd_look *looks, const struct vd_step_result *results)
 {
@@ -30,9 +44,12 @@ void vd_reasons_collect(struct vd_reasons *reasons, const struct vd_recipe *reci
 			vd_reasons_add(reasons, "%s: %s", recipe->cameras[i], looks[i].text);
 	}
 	for (int i = 0; i < recipe->step_count; i++) {
-		if (looks[recipe->steps[i].camera].is_good && results[i].verdict != VD_OK)
+		if (looks[recipe->steps[i].camera].is_good && results[i].verdict != VD_OK &&
+		    results[i].state != VD_STEP_SPARED)
 			vd_reasons_add(reasons, "%s: %s", recipe->steps[i].id, results[i].text);
 	}
+	for (int i = 0; i < recipe->camera_count; i++)
+		collect_rules(reasons, recipe, i, results);
 }
 
 /* Three decimals are enough for people, and keep the record small. */
@@ -186,19 +203,23 @@ static bool add_recognised(cJSON *list, const struct vd_object *object)
 	       add_rounded(json, "area", object->area);
 }
 
-/* Which model answered, and what it recognised. */
-static bool add_network(cJSON *json, const struct vd_package *package,
-			const struct vd_object_list *objects, size_t most)
+static bool add_object_list(cJSON *json, const struct vd_object_list *objects, size_t most)
 {
-	cJSON *model = cJSON_AddObjectToObject(json, "model");
 	cJSON *list = cJSON_AddArrayToObject(json, "objects");
-	bool ok = model && list && vd_package_add(package, model) &&
-		  vd_json_add_number(json, "objectCount",
-				     (double)(objects->count + objects->left_out));
+	bool ok = list && vd_json_add_number(json, "objectCount",
+					     (double)(objects->count + objects->left_out));
 
 	for (size_t i = 0; ok && i < objects->count && i < most; i++)
 		ok = add_recognised(list, &objects->list[i]);
 	return ok;
+}
+
+/* Which model answered. */
+static bool add_network(cJSON *json, const struct vd_package *package)
+{
+	cJSON *model = cJSON_AddObjectToObject(json, "model");
+
+	return model && vd_package_add(package, model);
 }
 
 static bool add_defects(cJSON *json, const struct vd_blobs *blobs, size_t most)
@@ -212,6 +233,63 @@ static bool add_defects(cJSON *json, const struct vd_blobs *blobs, size_t most)
 	return ok;
 }
 
+static bool add_run(cJSON *list, const struct vd_step_run *run)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	if (!json || !cJSON_AddItemToArray(list, json))
+		return false;
+	return vd_json_add_string(json, "label", run->object.label) &&
+	       vd_json_add_number(json, "x", run->object.box.x) &&
+	       vd_json_add_number(json, "y", run->object.box.y) &&
+	       vd_json_add_number(json, "width", run->object.box.width) &&
+	       vd_json_add_number(json, "height", run->object.box.height) &&
+	       vd_json_add_string(json, "verdict", vd_verdict_name(run->verdict)) &&
+	       add_rounded(json, "value", run->value) &&
+	       (!run->text[0] || vd_json_add_string(json, "text", run->text));
+}
+
+/* What it said about each object, and what it found on them; worse ones are never left out first. */
+static bool add_runs(cJSON *json, const struct vd_step_result *result, size_t most)
+{
+	cJSON *list = cJSON_AddArrayToObject(json, "runs");
+	size_t told = 0;
+	bool ok = list && vd_json_add_number(json, "runCount", (double)result->run_count);
+
+	for (int verdict = VD_NG; ok && verdict >= VD_OK; verdict--) {
+		for (size_t i = 0; ok && i < result->run_count && told < most; i++) {
+			if (result->runs[i].verdict != (enum vd_verdict)verdict)
+				continue;
+			ok = add_run(list, &result->runs[i]);
+			told++;
+		}
+	}
+	return ok;
+}
+
+static bool add_state(cJSON *json, const struct vd_step_result *result)
+{
+	if (result->state == VD_STEP_RAN)
+		return true;
+	return vd_json_add_string(json, "state", vd_step_state_name(result->state)) &&
+	       (result->state != VD_STEP_SKIPPED ||
+		vd_json_add_string(json, "skipReason", result->text));
+}
+
+static bool add_found(cJSON *json, const struct vd_step *step, const struct vd_step_result *result,
+		      size_t boxes)
+{
+	if (step->turn.each.is_set)
+		return add_runs(json, result, boxes / 4) &&
+		       (!vd_tool_finds_objects(step->tool) ||
+			add_object_list(json, &result->objects, boxes / 2));
+	if (step->network.package)
+		return add_object_list(json, &result->objects, boxes);
+	if (step->tool == VD_BLOB)
+		return add_objects(json, &result->blobs, boxes);
+	return !vd_tool_finds_objects(step->tool) || add_defects(json, &result->blobs, boxes);
+}
+
 static bool add_step(cJSON *steps, const struct vd_step *step, const struct vd_step_result *result,
 		     size_t boxes)
 {
@@ -223,25 +301,23 @@ static bool add_step(cJSON *steps, const struct vd_step *step, const struct vd_s
 
 	if (ok && result->verdict != VD_NO_DECISION)
 		ok = add_limit(json, step, result);
-	if (ok && result->text[0])
+	if (ok)
+		ok = add_state(json, result);
+	if (ok && result->text[0] && result->state != VD_STEP_SKIPPED)
 		ok = vd_json_add_string(json, "text", result->text);
 	if (ok && step->tool == VD_LOCATE && isfinite(result->values[VD_MEASURE_DX]))
 		ok = add_pose(json, &result->pose);
 	if (ok && vd_tool_gauges(step->tool))
 		ok = add_measures(json, result);
-	if (ok && step->tool == VD_BLOB)
-		ok = add_objects(json, &result->blobs, boxes);
 	if (ok && step->network.package)
-		ok = add_network(json, step->network.package, &result->objects, boxes);
-	if (ok && (step->tool == VD_VARIATION || step->tool == VD_GOLDEN || step->tool == VD_STAIN))
-		ok = add_defects(json, &result->blobs, boxes);
-	return ok;
+		ok = add_network(json, step->network.package);
+	return ok && add_found(json, step, result, boxes);
 }
 
-static bool add_steps(cJSON *body, const struct vd_record *record)
+static bool add_steps(cJSON *body, const struct vd_record *record, size_t boxes_most)
 {
 	const struct vd_recipe *recipe = record->item->recipe;
-	const size_t boxes = VD_BOXES_MOST / (size_t)recipe->step_count;
+	const size_t boxes = boxes_most / (size_t)recipe->step_count;
 	cJSON *steps = cJSON_AddObjectToObject(body, "steps");
 	bool ok = steps != NULL;
 
@@ -304,12 +380,44 @@ static bool add_tail(cJSON *body, const struct vd_record *record)
 	       add_rounded(timings, "totalMs", record->total_ms);
 }
 
-cJSON *vd_record_body(const struct vd_record *record)
+static cJSON *make_body(const struct vd_record *record, size_t boxes)
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
 
 	if (!body || !add_head(body, record) || !add_reasons(body, record->reasons) ||
-	    !add_cameras(body, record) || !add_steps(body, record) || !add_tail(body, record))
+	    !add_cameras(body, record) || !add_steps(body, record, boxes) ||
+	    !add_tail(body, record))
 		return NULL;
 	return VD_TAKE(body);
+}
+
+static size_t count_told(const struct vd_record *record)
+{
+	size_t told = 0;
+
+	for (int i = 0; record->results && i < record->item->recipe->step_count; i++)
+		told += record->results[i].objects.count + record->results[i].run_count;
+	return told;
+}
+
+/* Few boxes always fit; many do unless their labels and texts are long. */
+static bool fits(const struct vd_record *record, const cJSON *body)
+{
+	VD_CLEANUP(vd_free) char *text = NULL;
+
+	if (count_told(record) <= VD_BOXES_MOST / 4)
+		return true;
+	text = cJSON_PrintUnformatted(body);
+	return text && strlen(text) <= VD_BODY_BYTES_MOST;
+}
+
+cJSON *vd_record_body(const struct vd_record *record)
+{
+	cJSON *body = make_body(record, VD_BOXES_MOST);
+
+	if (body && !fits(record, body)) {
+		(void)vd_json_free(body);
+		body = make_body(record, VD_BOXES_MOST / 8);
+	}
+	return body;
 }

@@ -9,7 +9,12 @@
 #include "modules/inspect/rules.h"
 
 /* The body of a verdict: complete on its own, never larger than a packet takes. */
-enum { VD_REASONS_MOST = 2 * VD_STEPS_MOST, VD_REASON_BYTES = 256, VD_BOXES_MOST = 200 };
+enum {
+	VD_REASONS_MOST = 2 * VD_STEPS_MOST,
+	VD_REASON_BYTES = 256,
+	VD_BOXES_MOST = 200,
+	VD_BODY_BYTES_MOST = 56 << 10
+};
 
 struct vd_reasons {
 	char texts[VD_REASONS_MOST][VD_REASON_BYTES];

@@ -71,6 +71,7 @@ static int open_side(struct replay *replay, const char *path, struct side *side)
 		.station = "replay",
 		.model_folder = replay->options->models ? replay->options->models : "",
 		.is_read_only = true,
+		.is_untimed = true, /* this machine may be slower, or busier */
 		.now_us = vd_clock_mono_us,
 	};
 	VD_CLEANUP(vd_json_free) cJSON *parameters = NULL;

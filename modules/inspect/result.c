@@ -4,8 +4,16 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "modules/vision/warp.h"
+
+const char *vd_step_state_name(enum vd_step_state state)
+{
+	static const char *const names[] = { "ran", "skipped", "notRun", "spared" };
+
+	return names[state];
+}
 
 void vd_step_result_init(struct vd_step_result *result)
 {
@@ -18,18 +26,40 @@ void vd_step_result_fini(struct vd_step_result *result)
 {
 	vd_blobs_fini(&result->blobs);
 	vd_object_list_fini(&result->objects);
+	free(result->runs);
+	result->runs = NULL;
+	result->run_count = 0;
+}
+
+static void write_text(struct vd_step_result *result, const char *code, const char *format,
+		       va_list args)
+{
+	const int n = snprintf(result->text, sizeof result->text, "%s: ", code);
+
+	if (n > 0 && (size_t)n < sizeof result->text)
+		(void)vsnprintf(result->text + n, sizeof result->text - (size_t)n, format, args);
 }
 
 void vd_step_undecided(struct vd_step_result *result, const char *code, const char *format, ...)
 {
-	const int n = snprintf(result->text, sizeof result->text, "%s: ", code);
 	va_list args;
 
 	result->verdict = VD_NO_DECISION;
-	if (n < 0 || (size_t)n >= sizeof result->text)
-		return;
 	va_start(args, format);
-	(void)vsnprintf(result->text + n, sizeof result->text - (size_t)n, format, args);
+	write_text(result, code, format, args);
+	va_end(args);
+}
+
+void vd_step_skipped(struct vd_step_result *result, enum vd_stead stead, const char *format, ...)
+{
+	va_list args;
+
+	result->state = VD_STEP_SKIPPED;
+	result->verdict = stead == VD_STEAD_OK   ? VD_OK
+			  : stead == VD_STEAD_NG ? VD_NG
+						 : VD_NO_DECISION;
+	va_start(args, format);
+	write_text(result, "skipped", format, args);
 	va_end(args);
 }
 

@@ -395,6 +395,11 @@ static void run_golden(struct vd_rig *rig, int index, const struct vd_image *fra
 		     result);
 }
 
+const struct vd_step *vd_rig_step(const struct vd_rig *rig, int step)
+{
+	return &rig->recipe->steps[step];
+}
+
 static struct vd_gauge *gauge_of(struct vd_rig *rig, int lane)
 {
 	if (!rig->gauges[lane] && vd_gauge_new(&rig->gauges[lane]) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "base/attr.h"
+#include "modules/inspect/lanes.h"
 #include "modules/inspect/learn/model.h"
 #include "modules/inspect/recipe.h"
 #include "modules/inspect/result.h"
@@ -12,8 +13,6 @@
  * Threads: several steps may run at once, each on a lane of its own; one step never runs twice at
  * once. So what belongs to a step needs no lock, and what steps share is kept once a lane.
  */
-enum { VD_LANES_MOST = 8 };
-
 struct vd_rig;
 
 /* model: NULL, or one whose key is the recipe's. Both must outlive the rig. -ENOMEM, -EINVAL. */
@@ -21,6 +20,9 @@ VD_MUST int vd_rig_new(const struct vd_recipe *recipe, const struct vd_model *mo
 		       struct vd_rig **ret_rig);
 struct vd_rig *vd_rig_free(struct vd_rig *rig);
 VD_DEFINE_CLEANUP(struct vd_rig, vd_rig_free)
+
+/* The recipe's own; for as long as the rig. */
+const struct vd_step *vd_rig_step(const struct vd_rig *rig, int step);
 
 /* What a step looks at; all of it is borrowed. */
 struct vd_step_view {

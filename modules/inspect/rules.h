@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "modules/inspect/object.h"
+#include "modules/vision/warp.h"
 
 /*
  * From measures to the verdict on an item. Pure. Three rules hold everywhere:
@@ -42,12 +43,27 @@ enum vd_verdict vd_limits_judge(const struct vd_limits *limits, double value);
  */
 double vd_limits_margin(const struct vd_limits *limits, double value);
 
+/* --- What was not looked at --- */
+
+/*
+ * A verdict that counts among others. is_skipped: nothing was looked at, and nothing was to be.
+ * That is never against the part, and never for it: a rule that wants everything good passes over
+ * it, a rule that wants so many good does not count it, and where all are skipped there is no
+ * decision.
+ */
+struct vd_part {
+	enum vd_verdict verdict;
+	bool is_skipped; /* then verdict means nothing */
+};
+
 /* --- Steps of a camera --- */
 
-/* What a step says about itself; objects are borrowed, NULL: none. */
+/* What a step says; objects and pose are borrowed, NULL: none, and the part where it was taught. */
 struct vd_step_outcome {
-	enum vd_verdict verdict;
+	struct vd_part part;
 	const struct vd_object_list *objects;
+	const struct vd_pose *pose;
+	int step; /* what rules call it */
 };
 
 enum vd_camera_rule_kind {
@@ -56,21 +72,40 @@ enum vd_camera_rule_kind {
 	VD_EXPECTED_LABEL, /* label is among the objects; every: all objects have it, and there is one */
 	VD_UNEXPECTED_LABEL, /* label is not among the objects */
 	VD_OBJECTS,          /* min .. max objects, of label if one is given */
+	VD_SCORE,    /* each object within limits; none, or one without a score: no decision */
+	VD_POSITION, /* the object nearest to a place is not too far off */
+	VD_ORDER,    /* their labels, along x or y, are these and no others */
 };
+
+enum { VD_CAMERA_RULES = VD_ORDER + 1 };
+
+const char *vd_camera_rule_name(enum vd_camera_rule_kind kind); /* as in the schema */
 
 struct vd_camera_rule {
 	enum vd_camera_rule_kind kind;
-	const char *label; /* borrowed; NULL: any (VD_OBJECTS only) */
+	int step;          /* whose objects; -1: those of all steps */
+	const char *label; /* borrowed; NULL: any */
 	bool every;
-	int min, max; /* max -1: no upper bound */
+	int min, max;            /* max -1: no upper bound */
+	struct vd_limits limits; /* VD_SCORE; VD_POSITION: of the distance, px */
+	double x, y;         /* VD_POSITION: px, moves with the pose of the step that found it */
+	bool along_y;        /* VD_ORDER */
+	const char **labels; /* VD_ORDER; the strings are borrowed */
+	size_t label_count;
 };
 
 /*
- * Rules over objects hold beside the steps' own verdicts: the worse one counts. Steps without a
- * decision leave a rule over objects open, unless it is broken already. No steps: VD_NO_DECISION.
+ * All rules must hold: the worst one counts. Where none of them is about the steps' own verdicts
+ * (VD_ALL_OK, VD_ANY_OK), every step must be OK besides. Steps without a decision leave a rule over
+ * objects open, unless it is broken already; it passes over steps that were skipped, and is not
+ * asked if all it looks at were. No steps: VD_NO_DECISION. All skipped: so is the camera.
  */
-enum vd_verdict vd_camera_judge(const struct vd_camera_rule *rule,
-				const struct vd_step_outcome *steps, size_t count);
+struct vd_part vd_camera_judge(const struct vd_camera_rule *rules, size_t rule_count,
+			       const struct vd_step_outcome *steps, size_t count);
+
+/* What one rule over objects says, without the steps' own verdicts. */
+enum vd_verdict vd_objects_judge(const struct vd_camera_rule *rule,
+				 const struct vd_step_outcome *steps, size_t count);
 
 /* --- The item --- */
 
@@ -85,8 +120,8 @@ struct vd_item_rule {
 };
 
 /*
- * parts: the verdicts of the declared cameras or steps the rule looks at; vetoes: those that
- * reject the item by themselves, whatever the rule says. No parts at all: VD_NO_DECISION.
+ * parts: the declared cameras or steps the rule looks at; vetoes: those that reject the item by
+ * themselves, whatever the rule says. No parts at all, or all skipped: VD_NO_DECISION.
  */
-enum vd_verdict vd_item_judge(const struct vd_item_rule *rule, const enum vd_verdict *parts,
-			      size_t part_count, const enum vd_verdict *vetoes, size_t veto_count);
+enum vd_verdict vd_item_judge(const struct vd_item_rule *rule, const struct vd_part *parts,
+			      size_t part_count, const struct vd_part *vetoes, size_t veto_count);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "modules/inspect/plan.h"
+
 const char *vd_tool_name(enum vd_tool tool)
 {
 	static const char *const names[VD_TOOLS] = { "locate", "variation", "golden", "caliper",
@@ -50,6 +52,39 @@ const char *vd_measure_name(enum vd_measure measure)
 	return names[measure];
 }
 
+#define MEASURE(name) (UINT64_C(1) << VD_MEASURE_##name)
+
+bool vd_tool_measures(enum vd_tool tool, enum vd_measure measure)
+{
+	static const uint64_t of_defects = MEASURE(SCORE) | MEASURE(DEFECTS) | MEASURE(AREA);
+	static const uint64_t of_lengths = MEASURE(POSITION_PX) | MEASURE(WIDTH_PX) |
+					   MEASURE(PITCH_PX) | MEASURE(POSITION_MM) |
+					   MEASURE(WIDTH_MM) | MEASURE(PITCH_MM);
+	const uint64_t measures[VD_TOOLS] = {
+		[VD_LOCATE] = MEASURE(SCORE) | MEASURE(DX) | MEASURE(DY) | MEASURE(ANGLE),
+		[VD_VARIATION] = of_defects,
+		[VD_GOLDEN] = of_defects,
+		[VD_CALIPER] = of_lengths | MEASURE(COUNT) | MEASURE(CONTRAST),
+		[VD_BLOB] = MEASURE(COUNT) | MEASURE(OBJECT_AREA),
+		[VD_PRESENCE] = MEASURE(SCORE) | MEASURE(MEAN) | MEASURE(SPREAD) | MEASURE(DX) |
+				MEASURE(DY),
+		[VD_STAIN] = of_defects | MEASURE(LEVEL),
+		[VD_COLOUR] = MEASURE(DELTA_E) | MEASURE(LAB_L) | MEASURE(LAB_A) | MEASURE(LAB_B),
+		[VD_FOCUS] = MEASURE(SHARPNESS) | MEASURE(NOISE) | MEASURE(MEAN) | MEASURE(DARK) |
+			     MEASURE(BRIGHT),
+		[VD_MODEL] = MEASURE(SCORE) | MEASURE(COUNT) | MEASURE(OBJECT_AREA),
+		[VD_OCR] = MEASURE(SCORE),
+	};
+
+	return measures[tool] >> measure & 1;
+}
+
+bool vd_tool_finds_objects(enum vd_tool tool)
+{
+	return tool == VD_VARIATION || tool == VD_GOLDEN || tool == VD_BLOB || tool == VD_STAIN ||
+	       tool == VD_MODEL;
+}
+
 bool vd_step_learns(const struct vd_step *step)
 {
 	return step->tool == VD_VARIATION || (step->tool == VD_LOCATE && !step->golden.path);
@@ -73,7 +108,7 @@ static enum vd_tool tool_of(const cJSON *json)
 
 /* ---- limits ---- */
 
-static int check_limit(const struct vd_limits *limit, struct vd_fault *fault)
+int vd_limits_check(const struct vd_limits *limit, struct vd_fault *fault)
 {
 	if (limit->min > limit->max)
 		return vd_recipe_refuse(fault, "/min", "min is above max", NULL);
@@ -102,7 +137,7 @@ static int parse_limits(struct vd_step *step, const cJSON *json, struct vd_fault
 		step->limits[i] = (struct vd_limits){ vd_json_number(limit, "min", NAN),
 						      vd_json_number(limit, "max", NAN),
 						      vd_json_number(limit, "warn", NAN) };
-		if (limit && check_limit(&step->limits[i], fault) < 0) {
+		if (limit && vd_limits_check(&step->limits[i], fault) < 0) {
 			vd_fault_under(fault, name);
 			vd_fault_under(fault, "limits");
 			return -EINVAL;
@@ -249,6 +284,7 @@ static int parse_step(struct vd_recipe *recipe, struct vd_step *step, const cJSO
 	step->tool = tool_of(json);
 	step->align_to = -1;
 	step->gate = vd_json_bool(json, "gate", false);
+	step->turn.each.is_set = vd_json_object(json, "foreach") != NULL;
 	step->camera = vd_recipe_camera(recipe, camera);
 	if (step->camera < 0)
 		return vd_recipe_refuse(fault, "/camera", "the recipe has no camera", camera);
@@ -306,9 +342,11 @@ int vd_recipe_parse_steps(struct vd_recipe *recipe, const cJSON *steps, struct v
 				break;
 		}
 	}
-	if (r < 0 && json) {
+	if (r < 0 && json)
 		vd_fault_under(fault, json->string);
+	if (r == 0)
+		r = vd_plan_make(recipe, steps, fault);
+	if (r < 0)
 		vd_fault_under(fault, "steps");
-	}
 	return r;
 }

@@ -107,11 +107,14 @@ static int parse_caliper(const struct vd_recipe *recipe, struct vd_step *step, c
 	caliper->is_bar = CHOICE(json, "measure", "edge", "bar") == 1;
 	caliper->along_y = CHOICE(json, "along", "x", "y") == 1;
 	caliper->px_per_mm = vd_json_number(json, "pxPerMm", 0);
-	if (!line == !(step->roi.width > 0))
+	if (step->turn.each.is_set && line)
+		return vd_recipe_refuse(fault, "/line", "the objects of foreach say where", NULL);
+	if (!step->turn.each.is_set && !line == !(step->roi.width > 0))
 		return vd_recipe_refuse(fault, "", "a caliper has either a line or a roi", NULL);
 	if (line)
 		r = take_line(recipe, step, line, fault);
-	else if ((caliper->along_y ? step->roi.height : step->roi.width) < 3)
+	else if (!step->turn.each.is_set &&
+		 (caliper->along_y ? step->roi.height : step->roi.width) < 3)
 		r = vd_recipe_refuse(fault, "/roi", "shorter than 3 px", NULL);
 	return r < 0 ? r : check_lengths(step, fault);
 }

@@ -91,8 +91,8 @@ static void a_good_document_is_read_whole(void **state)
 	assert_int_equal(recipe->keep.every[VD_OK], 50);
 	assert_int_equal(recipe->keep.every[VD_NG], 0);
 	assert_int_equal(recipe->keep.every[VD_WARNING], 1);
-	assert_int_equal(recipe->camera_rules[1].kind, VD_OBJECTS);
-	assert_int_equal(recipe->camera_rules[1].max, 2);
+	assert_int_equal(recipe->camera_rules[1].list[0].kind, VD_OBJECTS);
+	assert_int_equal(recipe->camera_rules[1].list[0].max, 2);
 	assert_true(vd_recipe_learns(recipe));
 	assert_string_equal(recipe->steps[vd_recipe_step(recipe, "board")].golden.path,
 			    "/t/{serial}_temp.jpg");

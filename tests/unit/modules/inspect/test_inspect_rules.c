@@ -12,7 +12,28 @@ static int rank_of(enum vd_verdict verdict)
 	return verdict == VD_OK ? 0 : verdict == VD_WARNING ? 1 : 2;
 }
 
-enum { OBJECTS = 4 };
+enum { OBJECTS = 4, PARTS = 16 };
+
+static enum vd_verdict judge_camera(struct vd_camera_rule *rule,
+				    const struct vd_step_outcome *steps, size_t count)
+{
+	if (rule->step == 0)
+		rule->step = -1; /* of all steps */
+	return vd_camera_judge(rule, 1, steps, count).verdict;
+}
+
+static enum vd_verdict judge_item(const struct vd_item_rule *rule, const enum vd_verdict *verdicts,
+				  size_t count, const enum vd_verdict *vetoes, size_t veto_count)
+{
+	struct vd_part parts[PARTS] = { 0 }, rejecting[PARTS] = { 0 };
+
+	assert_true(count <= PARTS && veto_count <= PARTS);
+	for (size_t i = 0; i < count; i++)
+		parts[i].verdict = verdicts[i];
+	for (size_t i = 0; i < veto_count; i++)
+		rejecting[i].verdict = vetoes[i];
+	return vd_item_judge(rule, parts, count, rejecting, veto_count);
+}
 
 /* Objects with these labels, NULL ends them; borrowed by what is returned. */
 static struct vd_object_list labelled(struct vd_object objects[static OBJECTS], const char *a,
@@ -88,14 +109,14 @@ static void check_monotone(const struct vd_item_rule *rule, int count, size_t ve
 		enum vd_verdict before;
 
 		set_verdicts(parts, count, code);
-		before = vd_item_judge(rule, parts, (size_t)count, parts, vetoes);
+		before = judge_item(rule, parts, (size_t)count, parts, vetoes);
 		for (int i = 0; i < count; i++) {
 			enum vd_verdict after;
 
 			if (parts[i] == VD_NG)
 				continue;
 			parts[i]++;
-			after = vd_item_judge(rule, parts, (size_t)count, parts, vetoes);
+			after = judge_item(rule, parts, (size_t)count, parts, vetoes);
 			assert_true(rank_of(after) >= rank_of(before));
 			parts[i]--;
 		}
@@ -132,9 +153,9 @@ static void a_worse_step_never_gives_a_better_camera(void **state)
 	const struct vd_object_list dark = labelled(objects, "dark", NULL);
 
 	for (int kind = VD_ALL_OK; kind <= VD_OBJECTS; kind++) {
-		const struct vd_camera_rule rule = { .kind = (enum vd_camera_rule_kind)kind,
-						     .label = "dark",
-						     .max = 1 };
+		struct vd_camera_rule rule = { .kind = (enum vd_camera_rule_kind)kind,
+					       .label = "dark",
+					       .max = 1 };
 
 		for (unsigned code = 0; code < power(3); code++) {
 			struct vd_step_outcome steps[3];
@@ -142,16 +163,18 @@ static void a_worse_step_never_gives_a_better_camera(void **state)
 
 			set_verdicts(verdicts, 3, code);
 			for (int i = 0; i < 3; i++)
-				steps[i] = (struct vd_step_outcome){ verdicts[i],
-								     i < 2 ? &dark : NULL };
-			before = vd_camera_judge(&rule, steps, 3);
+				steps[i] = (struct vd_step_outcome){
+					.part = { .verdict = verdicts[i] },
+					.objects = i < 2 ? &dark : NULL,
+				};
+			before = judge_camera(&rule, steps, 3);
 			for (int i = 0; i < 3; i++) {
-				if (steps[i].verdict == VD_NG)
+				if (steps[i].part.verdict == VD_NG)
 					continue;
-				steps[i].verdict++;
-				assert_true(rank_of(vd_camera_judge(&rule, steps, 3)) >=
+				steps[i].part.verdict++;
+				assert_true(rank_of(judge_camera(&rule, steps, 3)) >=
 					    rank_of(before));
-				steps[i].verdict--;
+				steps[i].part.verdict--;
 			}
 		}
 	}
@@ -168,9 +191,9 @@ static void one_failed_camera_of_two_required_is_not_ok(void **state)
 					    .ratio = 1,
 					    .max_warn = -1 };
 
-	assert_int_equal(vd_item_judge(&all, parts, 2, NULL, 0), VD_NO_DECISION);
-	assert_int_equal(vd_item_judge(&safe, parts, 2, NULL, 0), VD_NG);
-	assert_int_equal(vd_item_judge(&ratio, parts, 2, NULL, 0), VD_NO_DECISION);
+	assert_int_equal(judge_item(&all, parts, 2, NULL, 0), VD_NO_DECISION);
+	assert_int_equal(judge_item(&safe, parts, 2, NULL, 0), VD_NG);
+	assert_int_equal(judge_item(&ratio, parts, 2, NULL, 0), VD_NO_DECISION);
 }
 
 static void an_outcome_that_is_forced_is_decided_without_the_missing_part(void **state)
@@ -181,10 +204,10 @@ static void an_outcome_that_is_forced_is_decided_without_the_missing_part(void *
 	const struct vd_item_rule two = { .kind = VD_ITEM_MIN_OK, .count = 2, .max_warn = -1 };
 	const struct vd_item_rule one_ng = { .kind = VD_ITEM_MAX_NG, .count = 1, .max_warn = -1 };
 
-	assert_int_equal(vd_item_judge(&all, ng, 3, NULL, 0), VD_NG);
-	assert_int_equal(vd_item_judge(&two, ok, 3, NULL, 0), VD_OK);
-	assert_int_equal(vd_item_judge(&one_ng, ok, 3, NULL, 0), VD_OK);
-	assert_int_equal(vd_item_judge(&one_ng, ng, 3, NULL, 0), VD_NO_DECISION);
+	assert_int_equal(judge_item(&all, ng, 3, NULL, 0), VD_NG);
+	assert_int_equal(judge_item(&two, ok, 3, NULL, 0), VD_OK);
+	assert_int_equal(judge_item(&one_ng, ok, 3, NULL, 0), VD_OK);
+	assert_int_equal(judge_item(&one_ng, ng, 3, NULL, 0), VD_NO_DECISION);
 }
 
 static void the_ratio_is_of_the_declared_parts(void **state)
@@ -195,11 +218,11 @@ static void the_ratio_is_of_the_declared_parts(void **state)
 					   .max_warn = -1 };
 
 	parts[0] = parts[1] = parts[2] = VD_NG;
-	assert_int_equal(vd_item_judge(&rule, parts, 10, NULL, 0), VD_OK);
+	assert_int_equal(judge_item(&rule, parts, 10, NULL, 0), VD_OK);
 	parts[3] = VD_NG;
-	assert_int_equal(vd_item_judge(&rule, parts, 10, NULL, 0), VD_NG);
+	assert_int_equal(judge_item(&rule, parts, 10, NULL, 0), VD_NG);
 	parts[3] = VD_NO_DECISION;
-	assert_int_equal(vd_item_judge(&rule, parts, 10, NULL, 0), VD_NO_DECISION);
+	assert_int_equal(judge_item(&rule, parts, 10, NULL, 0), VD_NO_DECISION);
 }
 
 static void a_veto_rejects_whatever_the_rule_says(void **state)
@@ -207,8 +230,8 @@ static void a_veto_rejects_whatever_the_rule_says(void **state)
 	const enum vd_verdict parts[] = { VD_OK, VD_OK, VD_NG }, veto[] = { VD_NG };
 	const struct vd_item_rule rule = { .kind = VD_ITEM_MIN_OK, .count = 2, .max_warn = -1 };
 
-	assert_int_equal(vd_item_judge(&rule, parts, 3, NULL, 0), VD_OK);
-	assert_int_equal(vd_item_judge(&rule, parts, 3, veto, 1), VD_NG);
+	assert_int_equal(judge_item(&rule, parts, 3, NULL, 0), VD_OK);
+	assert_int_equal(judge_item(&rule, parts, 3, veto, 1), VD_NG);
 }
 
 static void too_many_warnings_reject(void **state)
@@ -216,22 +239,22 @@ static void too_many_warnings_reject(void **state)
 	const enum vd_verdict parts[] = { VD_WARNING, VD_WARNING, VD_OK };
 	struct vd_item_rule rule = { .kind = VD_ITEM_ALL_OK, .max_warn = 2 };
 
-	assert_int_equal(vd_item_judge(&rule, parts, 3, NULL, 0), VD_WARNING);
+	assert_int_equal(judge_item(&rule, parts, 3, NULL, 0), VD_WARNING);
 	rule.max_warn = 1;
-	assert_int_equal(vd_item_judge(&rule, parts, 3, NULL, 0), VD_NG);
+	assert_int_equal(judge_item(&rule, parts, 3, NULL, 0), VD_NG);
 }
 
 static void nothing_to_judge_is_no_decision(void **state)
 {
 	const struct vd_item_rule item = { .kind = VD_ITEM_MIN_OK, .max_warn = -1 };
 
-	assert_int_equal(vd_item_judge(&item, NULL, 0, NULL, 0), VD_NO_DECISION);
+	assert_int_equal(judge_item(&item, NULL, 0, NULL, 0), VD_NO_DECISION);
 	for (int kind = VD_ALL_OK; kind <= VD_OBJECTS; kind++) {
-		const struct vd_camera_rule rule = { .kind = (enum vd_camera_rule_kind)kind,
-						     .label = "dark",
-						     .max = -1 };
+		struct vd_camera_rule rule = { .kind = (enum vd_camera_rule_kind)kind,
+					       .label = "dark",
+					       .max = -1 };
 
-		assert_int_equal(vd_camera_judge(&rule, NULL, 0), VD_NO_DECISION);
+		assert_int_equal(judge_camera(&rule, NULL, 0), VD_NO_DECISION);
 	}
 }
 
@@ -239,64 +262,225 @@ static void two_rules_of_one_type_use_their_own_parameters(void **state)
 {
 	struct vd_object objects[OBJECTS];
 	const struct vd_object_list dark = labelled(objects, "dark", "dark");
-	const struct vd_step_outcome step = { VD_OK, &dark };
-	const struct vd_camera_rule strict = { .kind = VD_OBJECTS, .max = 1 };
-	const struct vd_camera_rule loose = { .kind = VD_OBJECTS, .max = 2 };
+	const struct vd_step_outcome step = { .part = { .verdict = VD_OK }, .objects = &dark };
+	struct vd_camera_rule strict = { .kind = VD_OBJECTS, .max = 1 };
+	struct vd_camera_rule loose = { .kind = VD_OBJECTS, .max = 2 };
 
-	assert_int_equal(vd_camera_judge(&strict, &step, 1), VD_NG);
-	assert_int_equal(vd_camera_judge(&loose, &step, 1), VD_OK);
-	assert_int_equal(vd_camera_judge(&strict, &step, 1), VD_NG);
+	assert_int_equal(judge_camera(&strict, &step, 1), VD_NG);
+	assert_int_equal(judge_camera(&loose, &step, 1), VD_OK);
+	assert_int_equal(judge_camera(&strict, &step, 1), VD_NG);
 }
 
 static void rules_over_objects_are_defined_for_none(void **state)
 {
-	const struct vd_step_outcome empty = { VD_OK, NULL };
-	const struct vd_step_outcome failed = { VD_NO_DECISION, NULL };
-	const struct vd_camera_rule expected = { .kind = VD_EXPECTED_LABEL, .label = "cap" };
-	const struct vd_camera_rule unexpected = { .kind = VD_UNEXPECTED_LABEL, .label = "hair" };
-	const struct vd_camera_rule none = { .kind = VD_OBJECTS, .min = 0, .max = 0 };
-	const struct vd_camera_rule some = { .kind = VD_OBJECTS, .min = 1, .max = -1 };
+	const struct vd_step_outcome empty = { .part = { .verdict = VD_OK }, .objects = NULL };
+	const struct vd_step_outcome failed = { .part = { .verdict = VD_NO_DECISION },
+						.objects = NULL };
+	struct vd_camera_rule expected = { .kind = VD_EXPECTED_LABEL, .label = "cap" };
+	struct vd_camera_rule unexpected = { .kind = VD_UNEXPECTED_LABEL, .label = "hair" };
+	struct vd_camera_rule none = { .kind = VD_OBJECTS, .min = 0, .max = 0 };
+	struct vd_camera_rule some = { .kind = VD_OBJECTS, .min = 1, .max = -1 };
 
-	assert_int_equal(vd_camera_judge(&expected, &empty, 1), VD_NG);
-	assert_int_equal(vd_camera_judge(&unexpected, &empty, 1), VD_OK);
-	assert_int_equal(vd_camera_judge(&none, &empty, 1), VD_OK);
-	assert_int_equal(vd_camera_judge(&some, &empty, 1), VD_NG);
-	assert_int_equal(vd_camera_judge(&expected, &failed, 1), VD_NO_DECISION);
-	assert_int_equal(vd_camera_judge(&unexpected, &failed, 1), VD_NO_DECISION);
-	assert_int_equal(vd_camera_judge(&none, &failed, 1), VD_NO_DECISION);
-	assert_int_equal(vd_camera_judge(&some, &failed, 1), VD_NO_DECISION);
+	assert_int_equal(judge_camera(&expected, &empty, 1), VD_NG);
+	assert_int_equal(judge_camera(&unexpected, &empty, 1), VD_OK);
+	assert_int_equal(judge_camera(&none, &empty, 1), VD_OK);
+	assert_int_equal(judge_camera(&some, &empty, 1), VD_NG);
+	assert_int_equal(judge_camera(&expected, &failed, 1), VD_NO_DECISION);
+	assert_int_equal(judge_camera(&unexpected, &failed, 1), VD_NO_DECISION);
+	assert_int_equal(judge_camera(&none, &failed, 1), VD_NO_DECISION);
+	assert_int_equal(judge_camera(&some, &failed, 1), VD_NO_DECISION);
 }
 
 static void labels_match_any_or_all(void **state)
 {
 	struct vd_object objects[OBJECTS];
 	const struct vd_object_list mixed = labelled(objects, "cap", "hair");
-	const struct vd_step_outcome step = { VD_OK, &mixed };
-	const struct vd_camera_rule any = { .kind = VD_EXPECTED_LABEL, .label = "cap" };
-	const struct vd_camera_rule all = { .kind = VD_EXPECTED_LABEL,
-					    .label = "cap",
-					    .every = true };
+	const struct vd_step_outcome step = { .part = { .verdict = VD_OK }, .objects = &mixed };
+	struct vd_camera_rule any = { .kind = VD_EXPECTED_LABEL, .label = "cap" };
+	struct vd_camera_rule all = { .kind = VD_EXPECTED_LABEL, .label = "cap", .every = true };
 
-	assert_int_equal(vd_camera_judge(&any, &step, 1), VD_OK);
-	assert_int_equal(vd_camera_judge(&all, &step, 1), VD_NG);
+	assert_int_equal(judge_camera(&any, &step, 1), VD_OK);
+	assert_int_equal(judge_camera(&all, &step, 1), VD_NG);
 }
 
 static void objects_that_could_not_be_told_are_never_taken_for_absent(void **state)
 {
 	struct vd_object objects[OBJECTS];
 	struct vd_object_list caps = labelled(objects, "cap", "cap");
-	const struct vd_step_outcome step = { VD_OK, &caps };
-	const struct vd_camera_rule unexpected = { .kind = VD_UNEXPECTED_LABEL, .label = "hair" };
-	const struct vd_camera_rule all = { .kind = VD_EXPECTED_LABEL,
-					    .label = "cap",
-					    .every = true };
-	const struct vd_camera_rule count = { .kind = VD_OBJECTS, .max = 5 };
+	const struct vd_step_outcome step = { .part = { .verdict = VD_OK }, .objects = &caps };
+	struct vd_camera_rule unexpected = { .kind = VD_UNEXPECTED_LABEL, .label = "hair" };
+	struct vd_camera_rule all = { .kind = VD_EXPECTED_LABEL, .label = "cap", .every = true };
+	struct vd_camera_rule count = { .kind = VD_OBJECTS, .max = 5 };
 
-	assert_int_equal(vd_camera_judge(&unexpected, &step, 1), VD_OK);
+	assert_int_equal(judge_camera(&unexpected, &step, 1), VD_OK);
 	caps.left_out = 4;
-	assert_int_equal(vd_camera_judge(&unexpected, &step, 1), VD_NO_DECISION);
-	assert_int_equal(vd_camera_judge(&all, &step, 1), VD_NO_DECISION);
-	assert_int_equal(vd_camera_judge(&count, &step, 1), VD_NG);
+	assert_int_equal(judge_camera(&unexpected, &step, 1), VD_NO_DECISION);
+	assert_int_equal(judge_camera(&all, &step, 1), VD_NO_DECISION);
+	assert_int_equal(judge_camera(&count, &step, 1), VD_NG);
+}
+
+/* ---- skipped ---- */
+
+static const struct vd_part GOOD = { VD_OK, false }, BAD = { VD_NG, false },
+			    SKIPPED = { VD_OK, true };
+
+static void a_skipped_part_is_neither_for_the_item_nor_against_it(void **state)
+{
+	const struct vd_part parts[] = { GOOD, SKIPPED, GOOD };
+	struct vd_item_rule rule = { .kind = VD_ITEM_ALL_OK, .max_warn = 0 };
+
+	assert_int_equal(vd_item_judge(&rule, parts, 3, NULL, 0), VD_OK);
+	rule = (struct vd_item_rule){ .kind = VD_ITEM_MIN_OK, .count = 2, .max_warn = -1 };
+	assert_int_equal(vd_item_judge(&rule, parts, 3, NULL, 0), VD_OK);
+	rule.count = 3;
+	assert_int_equal(vd_item_judge(&rule, parts, 3, NULL, 0), VD_NO_DECISION);
+	rule = (struct vd_item_rule){ .kind = VD_ITEM_MIN_OK_RATIO, .ratio = 0.7, .max_warn = -1 };
+	assert_int_equal(vd_item_judge(&rule, parts, 3, NULL, 0), VD_NO_DECISION);
+	rule = (struct vd_item_rule){ .kind = VD_ITEM_MAX_NG, .count = 1, .max_warn = -1 };
+	assert_int_equal(vd_item_judge(&rule, parts, 3, &SKIPPED, 1), VD_OK);
+	assert_int_equal(vd_item_judge(&rule, parts, 3, &BAD, 1), VD_NG);
+}
+
+static void where_all_is_skipped_nothing_is_decided(void **state)
+{
+	const struct vd_part parts[] = { SKIPPED, SKIPPED };
+	const struct vd_step_outcome step = { .part = SKIPPED };
+
+	for (int kind = VD_ITEM_ALL_OK; kind <= VD_ITEM_MAX_NG; kind++) {
+		const struct vd_item_rule rule = { .kind = (enum vd_item_rule_kind)kind,
+						   .count = 0,
+						   .ratio = 0.1,
+						   .max_warn = -1 };
+
+		assert_int_equal(vd_item_judge(&rule, parts, 2, NULL, 0), VD_NO_DECISION);
+	}
+	assert_true(vd_camera_judge(NULL, 0, &step, 1).is_skipped);
+	assert_int_equal(vd_camera_judge(NULL, 0, &step, 1).verdict, VD_NO_DECISION);
+}
+
+static void a_skipped_step_is_not_the_one_that_is_ok(void **state)
+{
+	const struct vd_step_outcome steps[] = { { .part = SKIPPED }, { .part = BAD } };
+	struct vd_camera_rule any = { .kind = VD_ANY_OK };
+
+	assert_int_equal(judge_camera(&any, steps, 2), VD_NO_DECISION);
+}
+
+/* ---- several rules, and rules about one step ---- */
+
+static void each_rule_looks_at_the_objects_of_its_own_step(void **state)
+{
+	struct vd_object a[OBJECTS], b[OBJECTS];
+	const struct vd_object_list caps = labelled(a, "cap", "cap"),
+				    hairs = labelled(b, "hair", NULL);
+	const struct vd_step_outcome steps[] = {
+		{ .part = GOOD, .objects = &caps, .step = 4 },
+		{ .part = GOOD, .objects = &hairs, .step = 7 },
+	};
+	struct vd_camera_rule rules[] = {
+		{ .kind = VD_OBJECTS, .step = 4, .min = 2, .max = 2 },
+		{ .kind = VD_OBJECTS, .step = 7, .min = 0, .max = 1 },
+	};
+
+	assert_int_equal(vd_camera_judge(rules, 2, steps, 2).verdict, VD_OK);
+	rules[1].max = 0;
+	assert_int_equal(vd_camera_judge(rules, 2, steps, 2).verdict, VD_NG);
+	assert_int_equal(vd_camera_judge(rules, 1, steps, 2).verdict, VD_OK);
+	rules[0].max = rules[0].min = 3;
+	assert_int_equal(vd_camera_judge(rules, 1, steps, 2).verdict, VD_NG);
+}
+
+static void steps_must_be_ok_unless_a_rule_says_how_many(void **state)
+{
+	const struct vd_step_outcome steps[] = { { .part = GOOD }, { .part = BAD, .step = 1 } };
+	const struct vd_camera_rule none = { .kind = VD_OBJECTS, .step = -1, .max = 0 };
+	const struct vd_camera_rule both[] = { none, { .kind = VD_ANY_OK } };
+
+	assert_int_equal(vd_camera_judge(&none, 1, steps, 2).verdict, VD_NG);
+	assert_int_equal(vd_camera_judge(both, 2, steps, 2).verdict, VD_OK);
+}
+
+static struct vd_object_list scored(struct vd_object objects[static OBJECTS], double a, double b)
+{
+	const struct vd_object_list list = labelled(objects, "cap", "cap");
+
+	objects[0].score = a;
+	objects[1].score = b;
+	return list;
+}
+
+static void a_score_between_the_bounds_is_for_review(void **state)
+{
+	struct vd_object objects[OBJECTS];
+	struct vd_object_list list;
+	struct vd_step_outcome step = { .part = GOOD, .objects = &list };
+	struct vd_camera_rule rule = { .kind = VD_SCORE,
+				       .limits = { .min = 0.5, .max = NAN, .warn = 0.8 } };
+
+	list = scored(objects, 0.9, 0.8);
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_OK);
+	list = scored(objects, 0.9, 0.7);
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_WARNING);
+	list = scored(objects, 0.4, 0.9);
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NG);
+	list = scored(objects, NAN, 0.9);
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NO_DECISION);
+	list.count = 0;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NO_DECISION);
+}
+
+static void a_position_follows_the_part(void **state)
+{
+	struct vd_object objects[OBJECTS];
+	const struct vd_object_list list = labelled(objects, "cap", NULL);
+	const struct vd_object_list empty = { 0 };
+	struct vd_pose pose = vd_pose_identity();
+	struct vd_step_outcome step = { .part = GOOD, .objects = &list };
+	struct vd_camera_rule rule = { .kind = VD_POSITION,
+				       .label = "cap",
+				       .x = 100,
+				       .y = 50,
+				       .limits = { .min = NAN, .max = 5, .warn = 2 } };
+
+	objects[0].box = (struct vd_rect){ 91, 40, 20, 20 };
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_OK);
+	objects[0].box.x = 94;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_WARNING);
+	objects[0].box.x = 110;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NG);
+	pose.dx = 20;
+	step.pose = &pose;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_OK);
+	rule.label = "hair";
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NG);
+	step.objects = &empty;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NG);
+	step.part.verdict = VD_NO_DECISION;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NO_DECISION);
+}
+
+static void labels_are_read_in_their_order(void **state)
+{
+	static const char *wanted[] = { "red", "blue" };
+	struct vd_object objects[OBJECTS];
+	const struct vd_object_list list = labelled(objects, "blue", "red");
+	const struct vd_object_list empty = { 0 };
+	struct vd_step_outcome step = { .part = GOOD, .objects = &list };
+	struct vd_camera_rule rule = { .kind = VD_ORDER, .labels = wanted, .label_count = 2 };
+
+	objects[0].box = (struct vd_rect){ 50, 0, 10, 10 };
+	objects[1].box = (struct vd_rect){ 20, 30, 10, 10 };
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_OK);
+	rule.along_y = true;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NG);
+	objects[1].box.y = 0; /* a tie is read as found: blue, red */
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NG);
+	rule.label_count = 1;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NG);
+	step.objects = &empty;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NG);
+	step.part.verdict = VD_NO_DECISION;
+	assert_int_equal(judge_camera(&rule, &step, 1), VD_NO_DECISION);
 }
 
 VD_TEST_MAIN(cmocka_unit_test(a_value_that_is_no_number_gives_no_decision),
@@ -313,4 +497,12 @@ VD_TEST_MAIN(cmocka_unit_test(a_value_that_is_no_number_gives_no_decision),
 	     cmocka_unit_test(two_rules_of_one_type_use_their_own_parameters),
 	     cmocka_unit_test(rules_over_objects_are_defined_for_none),
 	     cmocka_unit_test(labels_match_any_or_all),
-	     cmocka_unit_test(objects_that_could_not_be_told_are_never_taken_for_absent))
+	     cmocka_unit_test(objects_that_could_not_be_told_are_never_taken_for_absent),
+	     cmocka_unit_test(a_skipped_part_is_neither_for_the_item_nor_against_it),
+	     cmocka_unit_test(where_all_is_skipped_nothing_is_decided),
+	     cmocka_unit_test(a_skipped_step_is_not_the_one_that_is_ok),
+	     cmocka_unit_test(each_rule_looks_at_the_objects_of_its_own_step),
+	     cmocka_unit_test(steps_must_be_ok_unless_a_rule_says_how_many),
+	     cmocka_unit_test(a_score_between_the_bounds_is_for_review),
+	     cmocka_unit_test(a_position_follows_the_part),
+	     cmocka_unit_test(labels_are_read_in_their_order))
