@@ -26,7 +26,7 @@ struct vd_store {
 		sqlite3_stmt *statement;
 	} cache[STATEMENTS];
 	int cached;
-	bool in_transaction;
+	bool in_transaction, is_relaxed;
 	int groups;         /* group_begin without its end */
 	bool is_group_open; /* and something has begun */
 	vd_group_fn group_ended;
@@ -168,6 +168,13 @@ int vd_sql_run_relaxed(struct vd_store *s, sqlite3_stmt *statement)
 	return r;
 }
 
+static void end_relaxed(struct vd_store *s)
+{
+	if (s->is_relaxed)
+		(void)execute(s, "PRAGMA synchronous = FULL");
+	s->is_relaxed = false;
+}
+
 static int begin_part(struct vd_store *s)
 {
 	int r = s->is_group_open ? 0 : execute(s, "BEGIN IMMEDIATE");
@@ -184,6 +191,20 @@ int vd_store_begin(struct vd_store *s)
 	return r;
 }
 
+/* The level can only be changed between transactions. */
+int vd_store_begin_relaxed(struct vd_store *s)
+{
+	int r = s->groups > 0 ? 0 : execute(s, "PRAGMA synchronous = NORMAL");
+
+	if (r < 0)
+		return r;
+	s->is_relaxed = s->groups == 0;
+	r = vd_store_begin(s);
+	if (r < 0)
+		end_relaxed(s);
+	return r;
+}
+
 int vd_store_commit(struct vd_store *s)
 {
 	int r = vd_sql_audit_commit(s);
@@ -196,6 +217,7 @@ int vd_store_commit(struct vd_store *s)
 	}
 	s->in_transaction = false;
 	s->audit.is_done |= s->audit.is_written;
+	end_relaxed(s);
 	return 0;
 }
 
@@ -206,6 +228,7 @@ void vd_store_rollback(struct vd_store *s)
 		(void)execute(s, s->is_group_open ? "ROLLBACK TO part; RELEASE part" : "ROLLBACK");
 	s->in_transaction = false;
 	s->audit.is_written = false;
+	end_relaxed(s);
 }
 
 void vd_store_on_group_end(struct vd_store *s, vd_group_fn fn, void *argument)

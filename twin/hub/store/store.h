@@ -32,7 +32,12 @@ VD_DEFINE_CLEANUP(struct vd_store, vd_store_free)
 
 VD_MUST int vd_store_begin(struct vd_store *store);
 VD_MUST int vd_store_commit(struct vd_store *store); /* rolls back on failure */
-void vd_store_rollback(struct vd_store *store);      /* without a transaction: nothing */
+/*
+ * As vd_store_begin, but its commit does not wait for the disk: for what can be had again after a
+ * power cut, which may take it back whole. The next commit of the other kind makes it durable, too.
+ */
+VD_MUST int vd_store_begin_relaxed(struct vd_store *store);
+void vd_store_rollback(struct vd_store *store); /* without a transaction: nothing */
 
 /*
  * Several transactions that cost one sync: between group_begin and group_end each begin … commit is a
