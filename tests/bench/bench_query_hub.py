@@ -292,6 +292,7 @@ def measure(folder, options):
         figures = {"index built, ms": hub.wait_for_index() if options.get("queryIndex", True) else "-"}
         time.sleep(3 + TWINS / 30000)  # the look at all twins when a hub with configurations starts
         connect_some(folder)
+        hub.pages("SELECT COUNT() AS n FROM devices WHERE tags.warm = properties.reported.up")
         figures["queries"] = measure_queries(hub)
         figures["first page of 100"] = measure_first_page(hub)
         figures["PATCH of a tag"] = measure_patches(
@@ -305,7 +306,6 @@ def measure(folder, options):
         line = sum(1 for i in range(TWINS) if i // 7 % 100 == 7)
         kind = "on" if options.get("queryIndex", True) else "off"
         figures["configure"] = configure(hub, f"few-{kind}", "tags.line = 'L07'", line)
-        gets = []
         figures["configure all"] = []
         gets = measure_gets_meanwhile(hub, lambda: figures["configure all"].append(
             configure(hub, f"all-{kind}", "*", TWINS)))

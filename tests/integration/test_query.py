@@ -4,8 +4,12 @@
 
 import base64
 import os
+import sqlite3
+import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -234,6 +238,81 @@ class Query(unittest.TestCase):
         self.assertEqual(self.ask("SELECT * FROM devices", policy="registryRead")[0], 200)
         self.refused("SELECT * FROM devices", "policy service", 401, policy="service")
         self.assertEqual(self.ask("SELECT * FROM devices", token="none")[0], 401)
+
+
+class Many(unittest.TestCase):
+    """So many twins that a query has to look at them in slices."""
+
+    COUNT = 20000
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="vd-")
+        self.addCleanup(folder.cleanup)
+        self.cloud = harness.Cloud(folder.name, BUILD)
+        self.cloud.__enter__()
+        self.addCleanup(self.cloud.__exit__, None)
+        self.cloud.create_device("d")
+        self.cloud.must("PATCH", "/twins/d", {"tags": {"site": "Ulm"}}, headers={"If-Match": '"*"'})
+        self.cloud.stop("hub")
+        self.fill()
+        self.cloud.start("hub")
+
+    def fill(self):
+        """Copies of d, which the index has not seen."""
+        base = sqlite3.connect(next(Path(self.cloud.state).rglob("hub.sqlite")))
+        with base:
+            for table in "identities", "twins":
+                columns = [row[1] for row in base.execute(f"PRAGMA table_info({table})")]
+                others = ", ".join(name for name in columns if name != "device_id")
+                base.execute("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+                             f" INSERT INTO {table} (device_id, {others})"
+                             f" SELECT 'x' || i, {others} FROM n, {table} WHERE device_id = 'd'",
+                             (self.COUNT,))
+            base.execute("UPDATE index_state SET built = 0")
+        base.close()
+
+    def hub(self, *arguments):
+        return subprocess.run([f"{BUILD}/bin/vedette-hub", "-c", str(self.cloud.hub_config), *arguments],
+                              capture_output=True, text=True, check=False)
+
+    def ask(self, query):
+        return self.cloud.must("POST", "/devices/query", {"query": query})
+
+    def test_others_are_served_while_a_query_looks_at_all_and_the_index_is_built(self):
+        answers, reads = [], 0
+        asking = threading.Thread(target=lambda: answers.extend(self.ask(
+            "SELECT COUNT() AS n FROM devices WHERE NOT tags.site = 'Jena'")))
+        asking.start()
+        while asking.is_alive():
+            self.cloud.must("GET", "/twins/d")
+            reads += 1
+        asking.join()
+        self.assertEqual(answers, [{"n": self.COUNT + 1}])
+        self.assertGreater(reads, 2)
+        end = time.monotonic() + 60
+        while "not built" in self.hub("--check-index").stdout and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual(self.hub("--check-index").stdout,
+                         f"{self.COUNT + 1} twins, {self.COUNT + 1} entries, 0 missing, 0 stale\n")
+        self.assertEqual(len(self.ask("SELECT TOP 7 * FROM devices WHERE tags.site = 'Ulm'")), 7)
+
+    def test_an_index_that_lacks_entries_is_found_out_and_built_again(self):
+        refused = self.hub("--rebuild-index")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("the hub is running", refused.stderr)
+        self.cloud.stop("hub")
+        self.assertEqual(self.hub("--rebuild-index").returncode, 0)
+        base = sqlite3.connect(next(Path(self.cloud.state).rglob("hub.sqlite")))
+        with base:
+            base.execute("DELETE FROM index_values WHERE device_id = 'x7'")
+            base.execute("INSERT INTO index_values SELECT path_id, 'Jena', 'x9', '' FROM index_values LIMIT 1")
+        base.close()
+        checked = self.hub("--check-index")
+        self.assertEqual(checked.returncode, 1)
+        self.assertIn("1 missing, 1 stale", checked.stdout)
+        done = self.hub("--rebuild-index")
+        self.assertEqual((done.returncode, done.stdout.split(", ")[2:]), (0, ["0 missing", "0 stale\n"]))
+        self.cloud.start("hub")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@
 #include "twin/hub/refusal.h"
 #include "twin/hub/store/configurations.h"
 
-enum { SLICE_MS = 5, PAUSE_MS = 1, DIRTY_MAX = 10000, PAGE = 64 };
+enum { SLICE_MS = 10, PAUSE_MS = 1, DIRTY_MAX = 10000, PAGE = 64 };
 
 struct dirty {
 	TAILQ_ENTRY(dirty) link;
