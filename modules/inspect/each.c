@@ -80,7 +80,7 @@ static int collect(const struct vd_step *step, const struct vd_step_result *one,
 	return r;
 }
 
-static int run_on(struct vd_rig *rig, int index, const struct vd_step *step,
+static int run_on(const struct vd_runner *runner, int index, const struct vd_step *step,
 		  const struct vd_step_view *view, const struct vd_object *object,
 		  struct vd_step_result *all)
 {
@@ -89,7 +89,7 @@ static int run_on(struct vd_rig *rig, int index, const struct vd_step *step,
 	int r;
 
 	here.region = &object->box;
-	vd_rig_run(rig, index, &here, &one);
+	runner->run(runner->argument, index, &here, &one);
 	r = collect(step, &one, object, all);
 	vd_step_result_fini(&one);
 	return r;
@@ -105,34 +105,42 @@ static void tell_crowd(const struct vd_each *each, size_t count,
 			  count + objects->left_out, result->run_count);
 }
 
-void vd_each_run(struct vd_rig *rig, int index, const struct vd_step_view *view, const char *name,
-		 const struct vd_step_result *source, struct vd_step_result *ret_result)
+static int run_all(const struct vd_runner *runner, int index, const struct vd_step *step,
+		   const struct vd_step_view *view, const struct vd_object_list *objects,
+		   struct vd_step_result *result)
 {
-	const struct vd_step *step = vd_rig_step(rig, index);
 	const struct vd_each *each = &step->turn.each;
-	const size_t count = count_meant(each, &source->objects);
 	int r = 0;
+
+	result->runs = calloc((size_t)each->max, sizeof *result->runs);
+	if (!result->runs)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < objects->count; i++) {
+		if (result->run_count < (size_t)each->max && is_meant(each, &objects->list[i]))
+			r = run_on(runner, index, step, view, &objects->list[i], result);
+	}
+	return r;
+}
+
+void vd_each_run(const struct vd_runner *runner, const struct vd_recipe *recipe, int index,
+		 const struct vd_step_view *view, const struct vd_step_result *results,
+		 struct vd_step_result *ret_result)
+{
+	const struct vd_step *step = &recipe->steps[index];
+	const struct vd_each *each = &step->turn.each;
+	const struct vd_step_result *source = &results[each->step];
+	const char *name = recipe->steps[each->step].id;
+	const size_t count = count_meant(each, &source->objects);
 
 	vd_step_result_init(ret_result);
 	if (source->verdict == VD_NO_DECISION) {
 		vd_step_undecided(ret_result, "no_objects", "step %s has no decision", name);
 		ret_result->state = VD_STEP_NOT_RUN;
-		return;
-	}
-	if (count == 0 && source->objects.left_out == 0) {
+	} else if (count == 0 && source->objects.left_out == 0) {
 		tell_empty(each, name, ret_result);
-		return;
-	}
-	ret_result->runs = calloc((size_t)each->max, sizeof *ret_result->runs);
-	r = ret_result->runs ? 0 : -ENOMEM;
-	for (size_t i = 0; r == 0 && i < source->objects.count; i++) {
-		const struct vd_object *object = &source->objects.list[i];
-
-		if (ret_result->run_count < (size_t)each->max && is_meant(each, object))
-			r = run_on(rig, index, step, view, object, ret_result);
-	}
-	if (r < 0)
+	} else if (run_all(runner, index, step, view, &source->objects, ret_result) < 0) {
 		vd_step_undecided(ret_result, "internal", "out of memory");
-	else
+	} else {
 		tell_crowd(each, count, &source->objects, ret_result);
+	}
 }

@@ -8,7 +8,8 @@
  * the measures are those of the object it comes from; objects found on the way are collected. No
  * object at all, and more than are to be looked at, have outcomes of their own.
  *
- * source: what the other step, called `name`, found.
+ * results: one a step; that of the other step is there.
  */
-void vd_each_run(struct vd_rig *rig, int step, const struct vd_step_view *view, const char *name,
-		 const struct vd_step_result *source, struct vd_step_result *ret_result);
+void vd_each_run(const struct vd_runner *runner, const struct vd_recipe *recipe, int step,
+		 const struct vd_step_view *view, const struct vd_step_result *results,
+		 struct vd_step_result *ret_result);

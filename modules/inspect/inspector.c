@@ -294,6 +294,7 @@ static void run_steps(struct run *run)
 		.item = run->item,
 		.looks = run->looks,
 		.results = run->results,
+		.runner = vd_rig_runner(run->course->rig),
 		.course = run->course,
 		.excuse = run->excuse,
 		.now_us = run->inspector->now_us,

@@ -164,14 +164,11 @@ static void run_tool(struct vd_pipeline *pipeline, int i, const struct vd_step_v
 		     struct vd_step_result *result)
 {
 	const struct vd_recipe *recipe = recipe_of(pipeline);
-	const struct vd_step *step = &recipe->steps[i];
-	const struct vd_each *each = &step->turn.each;
 
-	if (each->is_set)
-		vd_each_run(pipeline->course->rig, i, view, recipe->steps[each->step].id,
-			    &pipeline->results[each->step], result);
+	if (recipe->steps[i].turn.each.is_set)
+		vd_each_run(&pipeline->runner, recipe, i, view, pipeline->results, result);
 	else
-		vd_rig_run(pipeline->course->rig, i, view, result);
+		pipeline->runner.run(pipeline->runner.argument, i, view, result);
 }
 
 static void run_step(void *argument, int i, int lane)

@@ -19,6 +19,7 @@ struct vd_pipeline {
 	const struct vd_item *item;
 	const struct vd_look *looks;    /* one a camera */
 	struct vd_step_result *results; /* one a step, without anything to free */
+	struct vd_runner runner;
 	const struct vd_course *course;
 	const char *excuse; /* why a model does not judge */
 	uint64_t (*now_us)(void);

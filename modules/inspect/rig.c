@@ -395,11 +395,6 @@ static void run_golden(struct vd_rig *rig, int index, const struct vd_image *fra
 		     result);
 }
 
-const struct vd_step *vd_rig_step(const struct vd_rig *rig, int step)
-{
-	return &rig->recipe->steps[step];
-}
-
 static struct vd_gauge *gauge_of(struct vd_rig *rig, int lane)
 {
 	if (!rig->gauges[lane] && vd_gauge_new(&rig->gauges[lane]) < 0)
@@ -488,4 +483,15 @@ void vd_rig_run(struct vd_rig *rig, int index, const struct vd_step_view *view,
 	run_tool(rig, index, &step, view, ret_result);
 	if (vd_step_add_blobs(ret_result) < 0)
 		vd_step_undecided(ret_result, "internal", "out of memory");
+}
+
+static void run_by_rig(void *argument, int index, const struct vd_step_view *view,
+		       struct vd_step_result *ret_result)
+{
+	vd_rig_run(argument, index, view, ret_result);
+}
+
+struct vd_runner vd_rig_runner(struct vd_rig *rig)
+{
+	return (struct vd_runner){ run_by_rig, rig };
 }

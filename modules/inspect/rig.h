@@ -21,9 +21,6 @@ VD_MUST int vd_rig_new(const struct vd_recipe *recipe, const struct vd_model *mo
 struct vd_rig *vd_rig_free(struct vd_rig *rig);
 VD_DEFINE_CLEANUP(struct vd_rig, vd_rig_free)
 
-/* The recipe's own; for as long as the rig. */
-const struct vd_step *vd_rig_step(const struct vd_rig *rig, int step);
-
 /* What a step looks at; all of it is borrowed. */
 struct vd_step_view {
 	const struct vd_image *frame;  /* grey */
@@ -43,6 +40,15 @@ struct vd_step_view {
  */
 void vd_rig_run(struct vd_rig *rig, int step, const struct vd_step_view *view,
 		struct vd_step_result *ret_result);
+
+/* What runs a step's tool on what there is to see: the rig, or whatever a test puts there. */
+struct vd_runner {
+	void (*run)(void *argument, int step, const struct vd_step_view *view,
+		    struct vd_step_result *ret_result);
+	void *argument;
+};
+
+struct vd_runner vd_rig_runner(struct vd_rig *rig);
 
 /* Can the step's tool be run on a region given at run time? Not what is learnt for a place. */
 bool vd_step_takes_regions(const struct vd_step *step);
