@@ -449,13 +449,63 @@ static const char *form_types(const struct vd_schema_walk *walk, const cJSON *fo
 	return text;
 }
 
+static const char *tag_value(const struct vd_schema_walk *walk, const cJSON *form, const char *key)
+{
+	const cJSON *properties = vd_schema_keyword(walk, form, "properties");
+
+	return vd_json_string(vd_json_get(properties, key), "const", NULL);
+}
+
+/* The property that tells the forms apart: each of them fixes its text. NULL: there is none. */
+static const char *tag_key(const struct vd_schema_walk *walk, const cJSON *forms)
+{
+	const cJSON *form, *property;
+	const cJSON *first = vd_schema_keyword(walk, cJSON_GetArrayItem(forms, 0), "properties");
+
+	cJSON_ArrayForEach(property, first)
+	{
+		bool is_tag = true;
+
+		cJSON_ArrayForEach(form, forms)
+		{
+			is_tag = is_tag && tag_value(walk, form, property->string);
+		}
+		if (is_tag)
+			return property->string;
+	}
+	return NULL;
+}
+
+static void refuse_tag(const struct vd_schema_walk *walk, const cJSON *forms, const cJSON *value,
+		       const char *key, struct vd_fault *fault)
+{
+	const cJSON *form, *given = vd_json_get(value, key);
+	char list[200] = "";
+	size_t n = 0;
+
+	cJSON_ArrayForEach(form, forms)
+	{
+		if (n < sizeof list)
+			n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "",
+					      tag_value(walk, form, key));
+	}
+	if (cJSON_IsString(given))
+		vd_fault_set(fault, 400, "", "\"%s\" is none of %s", given->valuestring, list);
+	else
+		vd_fault_set(fault, 400, "", "is required, one of %s", list);
+	vd_fault_under(fault, key);
+}
+
 static void refuse_forms(const struct vd_schema_walk *walk, const cJSON *forms, const cJSON *value,
 			 int fitting, struct vd_fault *fault)
 {
 	char types_text[128];
 	const char *wanted = form_types(walk, forms, types_text);
+	const char *key = cJSON_IsObject(value) && fitting == 0 ? tag_key(walk, forms) : NULL;
 
-	if (fitting == 0 && *wanted && !strstr(wanted, actual_type_text(value)))
+	if (key)
+		refuse_tag(walk, forms, value, key, fault);
+	else if (fitting == 0 && *wanted && !strstr(wanted, actual_type_text(value)))
 		vd_fault_set(fault, 400, "", "must be %s, is %s", wanted, actual_type_text(value));
 	else
 		vd_fault_set(fault, 400, "", "fits %d of the %d forms allowed here, must fit one",

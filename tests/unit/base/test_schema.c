@@ -196,6 +196,8 @@ static void the_fault_of_one_of_is_that_of_the_form_meant(void **state)
 	check(by_type, "7", "", "must be a text or an object, is a number");
 	check(by_tag, "{\"kind\":\"ncc\",\"limit\":2}", "/limit", "2 is above 1");
 	accepts(by_tag, "{\"kind\":\"blob\",\"limit\":2}");
+	check(by_tag, "{\"kind\":\"magic\"}", "/kind", "\"magic\" is none of ncc, blob");
+	check(by_tag, "{\"limit\":1}", "/kind", "is required, one of ncc, blob");
 }
 
 static void a_reference_is_followed_even_into_itself(void **state)
