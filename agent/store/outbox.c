@@ -152,24 +152,40 @@ static bool has_room(const struct vd_store *store, const struct vd_entry *entry,
 	       (files_bytes == 0 || store->waiting_file_bytes + files_bytes <= WAITING_FILE_BYTES);
 }
 
-/* Whether a commit must begin now, or may wait for company. With the lock held. */
-static void set_due(struct vd_store *store, bool is_urgent)
+static void commit_at(struct vd_store *store, uint64_t due_ms)
 {
-	uint64_t due_ms = is_urgent ? 0 : vd_clock_mono_ms() + VD_GATHER_MS;
-
-	if (store->queued.count >= VD_BATCH_RECORDS || store->queued.bytes >= VD_GATHER_BYTES ||
-	    store->delivered_count >= VD_GATHER_IDS)
-		due_ms = 0;
 	if (due_ms >= store->due_ms)
 		return;
 	store->due_ms = due_ms;
 	(void)pthread_cond_signal(&store->wake);
 }
 
+/* What arrived in one turn of the loop is one commit, not one for the first and one for the rest. */
+void vd_outbox_turn_ends(void *argument)
+{
+	struct vd_store *store = argument;
+
+	(void)pthread_mutex_lock(&store->lock);
+	if (store->queued.count)
+		commit_at(store, 0);
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+/* How long a commit may wait for company. With the lock held. */
+static void set_due(struct vd_store *store)
+{
+	uint64_t due_ms = vd_clock_mono_ms() + VD_GATHER_MS;
+
+	if (store->queued.count >= VD_BATCH_RECORDS || store->queued.bytes >= VD_GATHER_BYTES ||
+	    store->delivered_count >= VD_GATHER_IDS)
+		due_ms = 0;
+	commit_at(store, due_ms);
+}
+
 static bool queue_entry(struct vd_store *store, struct vd_entry *entry)
 {
+	bool is_urgent = vd_class_is_urgent(entry->class), has;
 	uint64_t file_bytes = 0;
-	bool has;
 
 	for (size_t i = 0; i < entry->enclosure_count; i++)
 		file_bytes += entry->enclosures[i].bytes;
@@ -181,9 +197,12 @@ static bool queue_entry(struct vd_store *store, struct vd_entry *entry)
 		store->waiting_files += entry->enclosure_count;
 		store->waiting_file_bytes += file_bytes;
 		vd_queue_push(&store->queued, entry);
-		set_due(store, vd_class_is_urgent(entry->class));
+		set_due(store);
 	}
 	(void)pthread_mutex_unlock(&store->lock);
+	if (has && is_urgent && !vd_timer_is_armed(store->turn_end) &&
+	    vd_timer_arm(store->turn_end, 0) < 0)
+		vd_outbox_turn_ends(store);
 	return has;
 }
 
@@ -229,6 +248,7 @@ static struct vd_shipment *shift(struct vd_shipments *shipments)
 	if (!shipments->head)
 		shipments->last = NULL;
 	shipments->count--;
+	shipments->bytes -= s->batch.len;
 	return s;
 }
 
@@ -284,6 +304,7 @@ static struct vd_shipment *take_out(struct vd_shipments *out, uint64_t id)
 		if (out->last == s)
 			out->last = previous;
 		out->count--;
+		out->bytes -= s->batch.len;
 		return s;
 	}
 	return NULL;
@@ -302,7 +323,7 @@ static int add_delivered(struct vd_store *store, uint64_t id)
 		store->delivered_capacity = capacity;
 	}
 	store->delivered[store->delivered_count++] = id;
-	set_due(store, false);
+	set_due(store);
 	return 0;
 }
 
@@ -336,8 +357,8 @@ void vd_outbox_return_all(struct vd_store *store)
 			vd_shipments_push(&back[i], s);
 		store->ready[i] = back[i];
 	}
-	(void)pthread_mutex_unlock(&store->lock);
 	store->is_sending = false;
+	(void)pthread_mutex_unlock(&store->lock);
 	store->turn = 0;
 }
 

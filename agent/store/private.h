@@ -98,9 +98,11 @@ struct vd_shipment {
 struct vd_shipments {
 	struct vd_shipment *head, *last;
 	size_t count;
+	uint64_t bytes;
 };
 
-enum { VD_READY_MAX = 6 }; /* batches loaded ahead, a stream */
+/* Batches loaded ahead, a stream. What is loaded cannot be evicted: few while nothing is sent. */
+enum { VD_READY_MAX = 16, VD_READY_IDLE = 6, VD_READY_BYTES = 256 << 10 };
 
 enum vd_reason { VD_REASON_QUOTA, VD_REASON_FULL, VD_REASON_EXPIRED, VD_REASON_CORRUPT };
 enum { VD_REASONS = VD_REASON_CORRUPT + 1 };
@@ -150,7 +152,7 @@ struct vd_writer {
 
 struct vd_store {
 	struct vd_loop *loop;
-	struct vd_source *source;
+	struct vd_source *source, *turn_end;
 	int wake_fd; /* eventfd: the writer has news */
 	struct vd_store_handlers handlers;
 	void *argument;
@@ -165,7 +167,6 @@ struct vd_store {
 	struct vd_document *cache; /* what vd_store_document_get answers; changed under the lock */
 	/* The loop's thread only. */
 	struct vd_shipments out;
-	bool is_sending;
 	unsigned turn;
 	uint64_t refused[VD_CLASSES], repeated[VD_CLASSES], key_conflicts;
 
@@ -187,6 +188,7 @@ struct vd_store {
 	bool wants_boundary; /* sending resumed: what lies there now is backlog */
 	bool wants_load;     /* batches were handed out */
 	bool has_new_bounds; /* what they leave no room for goes now, not at the next look */
+	bool is_sending;     /* vd_outbox_next was called since the connection came */
 	bool is_hungry;      /* vd_outbox_next found nothing */
 	bool is_closing;
 	bool is_ready_new, is_state_new; /* handlers to call */
@@ -197,6 +199,9 @@ struct vd_store {
 
 	struct vd_writer writer;
 };
+
+/* outbox.c */
+void vd_outbox_turn_ends(void *store); /* the timer's callback */
 
 /* store.c */
 void vd_queue_push(struct vd_queue *queue, struct vd_entry *entry);
@@ -214,7 +219,7 @@ void vd_shipments_push(struct vd_shipments *shipments, struct vd_shipment *shipm
 void vd_store_news(struct vd_store *store);
 
 /* writer.c */
-enum { VD_GATHER_MS = 100, VD_GATHER_BYTES = 256 << 10, VD_GATHER_IDS = 64 };
+enum { VD_GATHER_MS = 100, VD_GATHER_BYTES = 256 << 10, VD_GATHER_IDS = 256 };
 void *vd_writer_main(void *store);
 /* -EBUSY, -ENOMEM; else 0, though perhaps degraded. */
 VD_MUST int vd_writer_open(struct vd_store *store, struct vd_fault *fault);

@@ -2,6 +2,7 @@
 /*
  * Turns rows into batches to send, ahead of the sender. Small rows that follow each other in
  * one class are joined, so that a backlog of single verdicts does not leave as single messages.
+ * A row that is large enough leaves as it lies on the disk, without being unpacked and packed.
  * A row that is in a batch is claimed: it is neither loaded again nor evicted until the hub
  * has it and its deletion is committed.
  */
@@ -14,6 +15,8 @@
 #include "agent/store/private.h"
 #include "base/json.h"
 #include "base/log.h"
+
+enum { LARGE = VD_BATCH_RECORDS / 4 };
 
 static const struct vd_claim *find_claim(const struct vd_writer *w, enum vd_class class,
 					 uint64_t first)
@@ -57,11 +60,18 @@ static bool is_stale(const struct vd_store *store, const struct vd_row *row)
 				     row->last);
 }
 
+/* Whether a row is worth a message of its own; tombstones are read. */
+static bool is_large(const struct vd_store *store, const struct vd_row *row)
+{
+	return row->kind == VD_ROW_RECORDS && row->last - row->first + 1 >= LARGE &&
+	       !store->send_plain;
+}
+
 static bool is_sound(struct vd_store *store, const struct vd_row *row)
 {
 	return vd_row_crc(row) == row->crc && !is_stale(store, row) &&
-	       vd_batch_unpack(store->writer.packer, row->data, row->len, &store->writer.spare) ==
-		       0;
+	       (is_large(store, row) || vd_batch_unpack(store->writer.packer, row->data, row->len,
+							&store->writer.spare) == 0);
 }
 
 /* A rotten row ends as a tombstone, in a transaction of its own. */
@@ -90,7 +100,7 @@ static int drop_rotten(struct vd_store *store, const struct vd_row *row)
 	return r;
 }
 
-/* As vd_reader_unclaimed, but what it finds is sound, and unpacked in writer.spare. */
+/* As vd_reader_unclaimed, but what it finds is sound; what is not large is in writer.spare. */
 static int next_sound(struct vd_store *store, enum vd_class class, uint64_t after, uint64_t upto,
 		      struct vd_row *ret_row)
 {
@@ -161,7 +171,7 @@ static bool has_claim_between(const struct vd_writer *w, enum vd_class class, ui
 	return false;
 }
 
-/* Joins the row in spare, and those that follow it, in writer.raw. */
+/* Joins the row in spare, and those that follow it, in writer.raw; a large one stays alone. */
 static int gather(struct vd_store *store, struct vd_row *row, uint64_t upto, struct vd_claim *claim)
 {
 	struct vd_writer *w = &store->writer;
@@ -173,6 +183,10 @@ static int gather(struct vd_store *store, struct vd_row *row, uint64_t upto, str
 	vd_buf_clear(&w->stored);
 	if (vd_buf_append(&w->stored, row->data, row->len) < 0)
 		return -ENOMEM;
+	if (is_large(store, row)) {
+		add_to_claim(claim, row, &w->spare);
+		return 0;
+	}
 	while (r == 1) {
 		uint64_t after = row->last;
 
@@ -182,7 +196,7 @@ static int gather(struct vd_store *store, struct vd_row *row, uint64_t upto, str
 		vd_room_claimed(store, row);
 		r = next_sound(store, claim->class, after, upto, row);
 		if (r == 1 &&
-		    (w->raw.len + w->spare.len > VD_BATCH_BYTES ||
+		    (is_large(store, row) || w->raw.len + w->spare.len > VD_BATCH_BYTES ||
 		     claim_count(claim) + (row->last - row->first + 1) > VD_BATCH_RECORDS ||
 		     has_claim_between(w, claim->class, after, row->first) ||
 		     strcmp(boot_id, row->boot_id) != 0))
@@ -322,7 +336,8 @@ static bool wants_more(struct vd_store *store, enum vd_stream stream, struct vd_
 			vd_store_news(store);
 		}
 	}
-	wants = store->ready[stream].count < VD_READY_MAX;
+	wants = store->ready[stream].count < (store->is_sending ? VD_READY_MAX : VD_READY_IDLE) &&
+		store->ready[stream].bytes < VD_READY_BYTES;
 	(void)pthread_mutex_unlock(&store->lock);
 	return wants;
 }

@@ -83,6 +83,7 @@ void vd_shipments_push(struct vd_shipments *shipments, struct vd_shipment *shipm
 		shipments->head = shipment;
 	shipments->last = shipment;
 	shipments->count++;
+	shipments->bytes += shipment->batch.len;
 }
 
 static void free_shipments(struct vd_shipments *shipments)
@@ -315,7 +316,7 @@ static int make_parts(struct vd_store *store)
 	if (store->wake_fd < 0)
 		return -errno;
 	r = vd_loop_fd(store->loop, store->wake_fd, VD_READABLE, on_news, store, &store->source);
-	return r;
+	return r < 0 ? r : vd_loop_timer(store->loop, vd_outbox_turn_ends, store, &store->turn_end);
 }
 
 static int start_thread(struct vd_store *store)
@@ -389,6 +390,7 @@ struct vd_store *vd_store_close(struct vd_store *store)
 	stop_thread(store);
 	vd_writer_fini(store);
 	store->source = vd_source_free(store->source);
+	store->turn_end = vd_source_free(store->turn_end);
 	vd_close(&store->wake_fd);
 	while ((entry = vd_queue_pop(&store->queued)))
 		vd_entry_free(entry);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread that writes. A group is whatever was queued when the last commit ended; alarms,
- * verdicts and documents start one at once, the others wait up to VD_GATHER_MS for company.
+ * The thread that writes. A group is whatever was queued when the last commit ended; documents
+ * start one at once, alarms and verdicts when the turn of the loop ends that brought them, the
+ * others wait up to VD_GATHER_MS for company.
  * When a transaction fails everything in it is kept and tried again every second, so the
  * recovery needs no case of its own.
  */
