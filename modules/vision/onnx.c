@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -357,7 +358,7 @@ static int take_tensor(void *value, const char *name, struct vd_tensor *tensor,
 	enum ort_element element;
 	void *data = NULL;
 
-	(void)strncpy(tensor->name, name, sizeof tensor->name - 1);
+	(void)snprintf(tensor->name, sizeof tensor->name, "%.63s", name);
 	tensor->count = 1;
 	if (!read_shape(value, tensor, &element)) {
 		vd_fault_set(fault, 400, NULL, "the output %.60s has no numbers", name);
