@@ -141,6 +141,18 @@ static bool has_limits(const struct vd_step *step)
 	return false;
 }
 
+/* Is another step run on each object of it? That one judges, then. */
+static bool is_source(const struct vd_recipe *recipe, int step)
+{
+	for (int i = 0; i < recipe->step_count; i++) {
+		const struct vd_each *each = &recipe->steps[i].turn.each;
+
+		if (each->is_set && each->step == step)
+			return true;
+	}
+	return false;
+}
+
 /* A class alone is neither good nor bad: something must say which ones are. */
 static int check_models_are_judged(const struct vd_recipe *recipe, struct vd_fault *fault)
 {
@@ -148,7 +160,8 @@ static int check_models_are_judged(const struct vd_recipe *recipe, struct vd_fau
 		const struct vd_step *step = &recipe->steps[i];
 
 		if (step->tool != VD_MODEL || step->network.expected || step->network.unexpected ||
-		    has_limits(step) || vd_recipe_judges_objects(recipe, step->camera))
+		    has_limits(step) || vd_recipe_judges_objects(recipe, step->camera) ||
+		    is_source(recipe, i))
 			continue;
 		(void)vd_recipe_refuse(fault, "",
 				       "a model needs expected, unexpected, limits, or a rule over "
@@ -300,6 +313,8 @@ static int make_model_key(struct vd_recipe *recipe)
 				  step->golden.path ? step->golden.path : "",
 				  step->locate.search_px, step->locate.angle_deg,
 				  step->variation.window_px);
+		if (r == 0 && step->tool == VD_TEXTURE)
+			r = vd_buf_printf(&text, "scope %d\n", step->texture.scope);
 	}
 	return r < 0 ? r : vd_sha256_text(text.data, text.len, recipe->model_key);
 }

@@ -16,6 +16,7 @@
 #include "modules/vision/locate.h"
 #include "modules/inspect/rules.h"
 #include "modules/vision/stain.h"
+#include "modules/vision/texture.h"
 #include "modules/vision/variation.h"
 
 /*
@@ -29,6 +30,7 @@ enum vd_tool {
 	VD_LOCATE,
 	VD_VARIATION,
 	VD_GOLDEN,
+	VD_TEXTURE,
 	VD_CALIPER, /* from here on: gauge.h, nothing learnt */
 	VD_BLOB,
 	VD_PRESENCE,
@@ -91,6 +93,11 @@ struct vd_caliper_step {
 	double px_per_mm; /* 0: not known */
 };
 
+struct vd_texture_step {
+	enum vd_texture_scope scope;
+	double threshold; /* 0: the one that was learnt */
+};
+
 struct vd_code_step {
 	unsigned kinds;
 	int timeout_ms;
@@ -146,6 +153,7 @@ struct vd_step {
 	struct vd_locate_options locate;
 	struct vd_variation_options variation;
 	struct vd_golden_options band;
+	struct vd_texture_step texture;
 	struct vd_caliper_step caliper;
 	struct vd_count_options count;
 	int search_px; /* VD_PRESENCE */

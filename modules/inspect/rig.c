@@ -32,9 +32,14 @@ struct template
 
 struct tool {
 	int frame_width, frame_height; /* of what was learnt */
+	struct vd_rect where;          /* VD_TEXTURE */
 	struct vd_locator *locator;
 	struct vd_variation *variation;
 	struct vd_variation_work variation_work;
+	const struct vd_texture *texture; /* the model's */
+	double texture_threshold;
+	struct vd_texture_work texture_work;
+	struct vd_image surface;
 	struct vd_golden_work golden_work;
 	struct template templates[TEMPLATES];
 	unsigned uses; /* of templates */
@@ -59,6 +64,21 @@ static int set_up_locator(struct tool *tool, const struct vd_step *step,
 	return r;
 }
 
+static int set_up_step(struct tool *tool, const struct vd_step *step,
+		       const struct vd_model_step *learnt)
+{
+	if (step->tool == VD_LOCATE)
+		return set_up_locator(tool, step, learnt);
+	if (step->tool == VD_VARIATION)
+		return vd_variation_new(&learnt->variation, learnt->where, &step->variation,
+					&tool->variation);
+	tool->texture = learnt->texture;
+	tool->texture_threshold =
+		step->texture.threshold > 0 ? step->texture.threshold : learnt->threshold;
+	tool->where = learnt->where;
+	return 0;
+}
+
 static int set_up(struct vd_rig *rig, const struct vd_model *model)
 {
 	int r = 0;
@@ -73,10 +93,7 @@ static int set_up(struct vd_rig *rig, const struct vd_model *model)
 			return -EINVAL;
 		rig->tools[i].frame_width = learnt->frame_width;
 		rig->tools[i].frame_height = learnt->frame_height;
-		r = step->tool == VD_LOCATE
-			    ? set_up_locator(&rig->tools[i], step, learnt)
-			    : vd_variation_new(&learnt->variation, learnt->where, &step->variation,
-					       &rig->tools[i].variation);
+		r = set_up_step(&rig->tools[i], step, learnt);
 	}
 	return r;
 }
@@ -116,6 +133,8 @@ static void tool_fini(struct tool *tool)
 	(void)vd_locator_free(tool->locator);
 	(void)vd_variation_free(tool->variation);
 	vd_variation_work_fini(&tool->variation_work);
+	vd_texture_work_fini(&tool->texture_work);
+	vd_image_fini(&tool->surface);
 	vd_golden_work_fini(&tool->golden_work);
 }
 
@@ -382,6 +401,38 @@ static void run_variation(struct vd_rig *rig, int index, const struct vd_image *
 		     result);
 }
 
+static int find_texture(struct tool *tool, const struct vd_image *frame,
+			struct vd_step_result *result)
+{
+	struct vd_texture_result found;
+	int r;
+
+	if (!vd_warp_inside(frame, &result->pose, tool->where))
+		return -EINVAL;
+	r = vd_warp_soft(frame, &result->pose, tool->where, &tool->surface); /* as in lesson.c */
+	if (r == 0)
+		r = vd_texture_find(tool->texture, &tool->surface, tool->texture_threshold,
+				    &tool->texture_work, &found);
+	if (r < 0)
+		return r == -EINVAL ? -EPROTO : r;
+	result->blobs = found.blobs;
+	result->blobs.score = found.score;
+	return 0;
+}
+
+static void run_texture(struct vd_rig *rig, int index, const struct vd_image *frame,
+			struct vd_step_result *result)
+{
+	struct tool *tool = &rig->tools[index];
+
+	if (!tool->texture) {
+		vd_step_undecided(result, "no_model", "nothing was learnt yet");
+		return;
+	}
+	if (is_of_size(frame, tool->frame_width, tool->frame_height, result))
+		run_compared(&rig->recipe->steps[index], find_texture(tool, frame, result), result);
+}
+
 static void run_golden(struct vd_rig *rig, int index, const struct vd_image *frame,
 		       const char *serial, struct vd_step_result *result)
 {
@@ -433,6 +484,9 @@ static void run_tool(struct vd_rig *rig, int index, const struct vd_step *step,
 		return;
 	case VD_VARIATION:
 		run_variation(rig, index, view->frame, result);
+		return;
+	case VD_TEXTURE:
+		run_texture(rig, index, view->frame, result);
 		return;
 	case VD_GOLDEN:
 		run_golden(rig, index, view->frame, view->serial, result);

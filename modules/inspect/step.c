@@ -11,9 +11,10 @@
 
 const char *vd_tool_name(enum vd_tool tool)
 {
-	static const char *const names[VD_TOOLS] = { "locate", "variation", "golden", "caliper",
-						     "blob",   "presence",  "stain",  "colour",
-						     "focus",  "code",      "model",  "ocr" };
+	static const char *const names[VD_TOOLS] = { "locate",  "variation", "golden",   "texture",
+						     "caliper", "blob",      "presence", "stain",
+						     "colour",  "focus",     "code",     "model",
+						     "ocr" };
 
 	return names[tool];
 }
@@ -64,6 +65,7 @@ bool vd_tool_measures(enum vd_tool tool, enum vd_measure measure)
 		[VD_LOCATE] = MEASURE(SCORE) | MEASURE(DX) | MEASURE(DY) | MEASURE(ANGLE),
 		[VD_VARIATION] = of_defects,
 		[VD_GOLDEN] = of_defects,
+		[VD_TEXTURE] = of_defects,
 		[VD_CALIPER] = of_lengths | MEASURE(COUNT) | MEASURE(CONTRAST),
 		[VD_BLOB] = MEASURE(COUNT) | MEASURE(OBJECT_AREA),
 		[VD_PRESENCE] = MEASURE(SCORE) | MEASURE(MEAN) | MEASURE(SPREAD) | MEASURE(DX) |
@@ -81,13 +83,14 @@ bool vd_tool_measures(enum vd_tool tool, enum vd_measure measure)
 
 bool vd_tool_finds_objects(enum vd_tool tool)
 {
-	return tool == VD_VARIATION || tool == VD_GOLDEN || tool == VD_BLOB || tool == VD_STAIN ||
-	       tool == VD_MODEL;
+	return tool == VD_VARIATION || tool == VD_GOLDEN || tool == VD_TEXTURE || tool == VD_BLOB ||
+	       tool == VD_STAIN || tool == VD_MODEL;
 }
 
 bool vd_step_learns(const struct vd_step *step)
 {
-	return step->tool == VD_VARIATION || (step->tool == VD_LOCATE && !step->golden.path);
+	return step->tool == VD_VARIATION || step->tool == VD_TEXTURE ||
+	       (step->tool == VD_LOCATE && !step->golden.path);
 }
 
 bool vd_tool_gauges(enum vd_tool tool)
@@ -123,7 +126,7 @@ int vd_limits_check(const struct vd_limits *limit, struct vd_fault *fault)
 
 static bool finds_defects(enum vd_tool tool)
 {
-	return tool == VD_VARIATION || tool == VD_GOLDEN || tool == VD_STAIN;
+	return tool == VD_VARIATION || tool == VD_GOLDEN || tool == VD_TEXTURE || tool == VD_STAIN;
 }
 
 static int parse_limits(struct vd_step *step, const cJSON *json, struct vd_fault *fault)
@@ -211,6 +214,12 @@ static void parse_tool(struct vd_step *step, const cJSON *json)
 			(int)vd_json_int(json, "searchPx", step->band.tiles.search_px);
 		parse_blobs(&step->band.blobs, json);
 		return;
+	case VD_TEXTURE:
+		step->texture.scope = strcmp(vd_json_string(json, "scope", ""), "global") == 0
+					      ? VD_TEXTURE_GLOBAL
+					      : VD_TEXTURE_POSITION;
+		step->texture.threshold = vd_json_number(json, "threshold", 0);
+		return;
 	default:
 		return; /* vd_step_parse_gauge */
 	}
@@ -247,6 +256,8 @@ static int side_least(const struct vd_step *step)
 {
 	const bool is_tiled = step->tool == VD_GOLDEN && step->band.tiles.search_px > 0;
 
+	if (step->tool == VD_TEXTURE)
+		return 32;
 	return step->tool == VD_LOCATE || is_tiled ? 16 : 1;
 }
 
@@ -263,7 +274,9 @@ static int parse_roi(const struct vd_recipe *recipe, struct vd_step *step, const
 	if (step->roi.width < 1 || step->roi.height < 1)
 		return vd_recipe_refuse(fault, "/roi", "the region is empty", NULL);
 	if (step->roi.width < least || step->roi.height < least)
-		return vd_recipe_refuse(fault, "/roi", "smaller than 16 x 16", NULL);
+		return vd_recipe_refuse(
+			fault, "/roi",
+			least == 32 ? "smaller than 32 x 32" : "smaller than 16 x 16", NULL);
 	if (recipe->width > 0 && (step->roi.x > recipe->width - step->roi.width ||
 				  step->roi.y > recipe->height - step->roi.height))
 		return vd_recipe_refuse(fault, "/roi", "the region is not inside the frame", NULL);

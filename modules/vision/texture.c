@@ -288,32 +288,48 @@ struct vd_texture_learner *vd_texture_learner_free(struct vd_texture_learner *le
 	return NULL;
 }
 
-static void add_sample(struct sums *sums, const float *x)
+static void add_sample(struct sums *sums, const float *x, double times)
 {
 	double *second = sums->second;
 
 	for (int i = 0; i < D; i++) {
-		sums->first[i] += (double)x[i];
+		sums->first[i] += times * (double)x[i];
 		for (int k = 0; k <= i; k++)
-			*second++ += (double)x[i] * (double)x[k];
+			*second++ += times * (double)x[i] * (double)x[k];
 	}
 }
 
-int vd_texture_learn(struct vd_texture_learner *learner, const struct vd_image *image)
+/* times: 1 learns, -1 takes it out again; features are single, sums double. */
+static int count(struct vd_texture_learner *learner, const struct vd_image *image, int times)
 {
 	const int cells = learner->columns * learner->rows;
 	int r;
 
 	if (image->width != learner->width || image->height != learner->height ||
-	    image->channels != VD_GREY)
+	    image->channels != VD_GREY || learner->images + times < 0)
 		return -EINVAL;
 	r = measure(image, &learner->work);
 	for (int i = 0; r == 0 && i < cells; i++)
 		add_sample(&learner->sums[learner->scope == VD_TEXTURE_GLOBAL ? 0 : i],
-			   learner->work.features + (size_t)i * D);
+			   learner->work.features + (size_t)i * D, times);
 	if (r == 0)
-		learner->images++;
+		learner->images += times;
 	return r;
+}
+
+int vd_texture_learn(struct vd_texture_learner *learner, const struct vd_image *image)
+{
+	return count(learner, image, 1);
+}
+
+int vd_texture_unlearn(struct vd_texture_learner *learner, const struct vd_image *image)
+{
+	return count(learner, image, -1);
+}
+
+int vd_texture_images(const struct vd_texture_learner *learner)
+{
+	return learner->images;
 }
 
 /* ---- the model ---- */
@@ -418,29 +434,111 @@ static void fit(const struct sums *sums, double n, const float scale[static D],
 		gaussian->factor[at] = (float)s[at];
 }
 
+static struct vd_texture *texture_new(int width, int height, enum vd_texture_scope scope)
+{
+	VD_CLEANUP(vd_texture_free) struct vd_texture *texture = calloc(1, sizeof *texture);
+
+	if (!texture)
+		return NULL;
+	texture->width = width;
+	texture->height = height;
+	texture->columns = width / VD_TEXTURE_CELL;
+	texture->rows = height / VD_TEXTURE_CELL;
+	texture->scope = scope;
+	texture->gaussians = calloc(gaussians(scope, texture->columns, texture->rows),
+				    sizeof *texture->gaussians);
+	return texture->gaussians ? VD_TAKE(texture) : NULL;
+}
+
 int vd_texture_finish(const struct vd_texture_learner *learner, struct vd_texture **ret_texture)
 {
 	const size_t count = gaussians(learner->scope, learner->columns, learner->rows);
 	const double n = (double)learner->images *
 			 (double)((size_t)learner->columns * (size_t)learner->rows / count);
-	VD_CLEANUP(vd_texture_free) struct vd_texture *texture = NULL;
+	struct vd_texture *texture;
 
 	if (learner->images < 2)
 		return -EAGAIN;
-	texture = calloc(1, sizeof *texture);
+	texture = texture_new(learner->width, learner->height, learner->scope);
 	if (!texture)
-		return -ENOMEM;
-	texture->width = learner->width;
-	texture->height = learner->height;
-	texture->columns = learner->columns;
-	texture->rows = learner->rows;
-	texture->scope = learner->scope;
-	texture->gaussians = calloc(count, sizeof *texture->gaussians);
-	if (!texture->gaussians)
 		return -ENOMEM;
 	measure_scale(learner, count, n, texture->scale);
 	for (size_t g = 0; g < count; g++)
 		fit(&learner->sums[g], n, texture->scale, &texture->gaussians[g]);
+	*ret_texture = texture;
+	return 0;
+}
+
+/* ---- as numbers: the scale, then mean and factor of each Gaussian ---- */
+
+size_t vd_texture_numbers(int width, int height, enum vd_texture_scope scope)
+{
+	if (width < SIDE_LEAST || height < SIDE_LEAST)
+		return 0;
+	return D +
+	       gaussians(scope, width / VD_TEXTURE_CELL, height / VD_TEXTURE_CELL) * (D + PACKED);
+}
+
+void vd_texture_write(const struct vd_texture *texture, float *numbers)
+{
+	const size_t count = gaussians(texture->scope, texture->columns, texture->rows);
+
+	memcpy(numbers, texture->scale, sizeof texture->scale);
+	numbers += D;
+	for (size_t g = 0; g < count; g++) {
+		memcpy(numbers, texture->gaussians[g].mean, sizeof texture->gaussians[g].mean);
+		memcpy(numbers + D, texture->gaussians[g].factor,
+		       sizeof texture->gaussians[g].factor);
+		numbers += D + PACKED;
+	}
+}
+
+/* A covariance's factor has a positive diagonal. */
+static bool is_gaussian(const float *numbers)
+{
+	const float *factor = numbers + D;
+
+	for (int i = 0; i < D + PACKED; i++) {
+		if (!isfinite(numbers[i]))
+			return false;
+	}
+	for (int i = 0, at = 0; i < D; i++, at += i + 1) {
+		if (!(factor[at] > 0))
+			return false;
+	}
+	return true;
+}
+
+static bool is_scale(const float *numbers)
+{
+	for (int i = 0; i < D; i++) {
+		if (!isfinite(numbers[i]) || !(numbers[i] > 0))
+			return false;
+	}
+	return true;
+}
+
+int vd_texture_read(int width, int height, enum vd_texture_scope scope, const float *numbers,
+		    struct vd_texture **ret_texture)
+{
+	VD_CLEANUP(vd_texture_free) struct vd_texture *texture = NULL;
+	size_t count;
+
+	if (vd_texture_numbers(width, height, scope) == 0 || !is_scale(numbers))
+		return -EINVAL;
+	texture = texture_new(width, height, scope);
+	if (!texture)
+		return -ENOMEM;
+	count = gaussians(scope, texture->columns, texture->rows);
+	memcpy(texture->scale, numbers, sizeof texture->scale);
+	numbers += D;
+	for (size_t g = 0; g < count; g++, numbers += D + PACKED) {
+		if (!is_gaussian(numbers))
+			return -EINVAL;
+		memcpy(texture->gaussians[g].mean, numbers, sizeof texture->gaussians[g].mean);
+		memcpy(texture->gaussians[g].factor, numbers + D,
+		       sizeof texture->gaussians[g].factor);
+	}
 	*ret_texture = VD_TAKE(texture);
 	return 0;
 }

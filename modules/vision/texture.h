@@ -30,6 +30,10 @@ VD_DEFINE_CLEANUP(struct vd_texture_learner, vd_texture_learner_free)
 /* -EINVAL: another size. -ENOMEM. */
 VD_MUST int vd_texture_learn(struct vd_texture_learner *learner, const struct vd_image *image);
 
+/* Takes an image that was learnt out again. -EINVAL: another size, or none is left. -ENOMEM. */
+VD_MUST int vd_texture_unlearn(struct vd_texture_learner *learner, const struct vd_image *image);
+int vd_texture_images(const struct vd_texture_learner *learner);
+
 struct vd_texture;
 
 /* The model of what was learnt. -EAGAIN: fewer than 2 images. -ENOMEM. */
@@ -37,6 +41,15 @@ VD_MUST int vd_texture_finish(const struct vd_texture_learner *learner,
 			      struct vd_texture **ret_texture);
 struct vd_texture *vd_texture_free(struct vd_texture *texture);
 VD_DEFINE_CLEANUP(struct vd_texture, vd_texture_free)
+
+/*
+ * The model as numbers, and back: so many for images of this size, 0 for a size too small. Reading
+ * checks them: -EINVAL for numbers that no model has. -ENOMEM.
+ */
+size_t vd_texture_numbers(int width, int height, enum vd_texture_scope scope);
+void vd_texture_write(const struct vd_texture *texture, float *numbers);
+VD_MUST int vd_texture_read(int width, int height, enum vd_texture_scope scope,
+			    const float *numbers, struct vd_texture **ret_texture);
 
 /* Memory that serves one image after the other. Starts as { 0 }. */
 struct vd_texture_work {

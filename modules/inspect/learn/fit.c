@@ -58,7 +58,14 @@ static void leave_out(struct fitting *fitting, struct vd_sample *sample, const c
 
 bool vd_fitting_has(const struct fitting *fitting, int i, enum vd_tool tool)
 {
-	return fitting->lesson->recipe->steps[i].tool == tool && fitting->lesson->pupils[i].learner;
+	const struct pupil *pupil = &fitting->lesson->pupils[i];
+
+	return fitting->lesson->recipe->steps[i].tool == tool && (pupil->learner || pupil->texture);
+}
+
+bool vd_fitting_compares(const struct fitting *fitting, int i)
+{
+	return vd_fitting_has(fitting, i, VD_VARIATION) || vd_fitting_has(fitting, i, VD_TEXTURE);
 }
 
 /* ---- the frame of reference ---- */
@@ -135,6 +142,8 @@ static int learn_sample(struct fitting *fitting, struct vd_sample *sample)
 				    pupil->where, &pupil->registered);
 		if (r == 0 && pupil->learner)
 			r = vd_variation_learn(pupil->learner, &pupil->registered);
+		else if (r == 0 && pupil->texture)
+			r = vd_texture_learn(pupil->texture, &pupil->registered);
 	}
 	return r;
 }
@@ -197,6 +206,13 @@ static int begin_again(struct fitting *fitting, int i)
 	return r < 0 ? r : vd_variation_refer(pupil->learner, &mean);
 }
 
+static int begin_texture_again(struct pupil *pupil, const struct vd_step *step)
+{
+	pupil->texture = vd_texture_learner_free(pupil->texture);
+	return vd_texture_learner_new(pupil->where.width, pupil->where.height, step->texture.scope,
+				      &pupil->texture);
+}
+
 int vd_fitting_usable(const struct fitting *fitting)
 {
 	return fitting->lesson->parts - fitting->out;
@@ -207,9 +223,12 @@ static int learn_in_two_passes(struct fitting *fitting)
 	int r = align_all(fitting);
 
 	for (int i = 0; r == 0 && i < fitting->lesson->recipe->step_count; i++) {
-		if (fitting->lesson->pupils[i].learner &&
-		    vd_variation_parts(fitting->lesson->pupils[i].learner) > 0)
+		struct pupil *pupil = &fitting->lesson->pupils[i];
+
+		if (pupil->learner && vd_variation_parts(pupil->learner) > 0)
 			r = begin_again(fitting, i);
+		else if (pupil->texture)
+			r = begin_texture_again(pupil, &fitting->lesson->recipe->steps[i]);
 	}
 	return r < 0 ? r : align_all(fitting);
 }
@@ -274,9 +293,10 @@ static int try_sample(struct fitting *fitting, struct vd_sample *sample)
 		struct pupil *pupil = &lesson->pupils[i];
 		double factor = 0;
 
-		if (!vd_fitting_has(fitting, i, VD_VARIATION))
+		if (!vd_fitting_compares(fitting, i))
 			continue;
-		r = try_step(pupil, &lesson->recipe->steps[i], &factor);
+		r = pupil->texture ? vd_fitting_score_apart(pupil, &factor)
+				   : try_step(pupil, &lesson->recipe->steps[i], &factor);
 		if (r == 0) {
 			pupil->factors[pupil->factor_count++] = factor;
 			sample->factor = fmax(sample->factor, factor);
@@ -334,6 +354,9 @@ static int unlearn_sample(struct fitting *fitting, struct vd_sample *sample)
 		if (vd_fitting_has(fitting, i, VD_VARIATION))
 			r = vd_variation_unlearn(lesson->pupils[i].learner,
 						 &lesson->pupils[i].registered);
+		else if (vd_fitting_has(fitting, i, VD_TEXTURE))
+			r = vd_texture_unlearn(lesson->pupils[i].texture,
+					       &lesson->pupils[i].registered);
 	}
 	return r;
 }
@@ -370,12 +393,12 @@ static int exclude_outliers(struct fitting *fitting)
 
 /* ---- thresholds ---- */
 
-static int variation_steps(const struct fitting *fitting)
+static int comparing_steps(const struct fitting *fitting)
 {
 	int count = 0;
 
 	for (int i = 0; i < fitting->lesson->recipe->step_count; i++)
-		count += vd_fitting_has(fitting, i, VD_VARIATION);
+		count += vd_fitting_compares(fitting, i);
 	return count;
 }
 
@@ -391,7 +414,7 @@ static void choose_scale(struct fitting *fitting, struct pupil *pupil)
 	if (pupil->factor_count >= VD_FENCED_LEAST)
 		pupil->scale =
 			fmax(pupil->scale,
-			     vd_gumbel_quantile(&gumbel, 1 - rate / variation_steps(fitting)));
+			     vd_gumbel_quantile(&gumbel, 1 - rate / comparing_steps(fitting)));
 }
 
 /* ---- what will be found ---- */
@@ -573,9 +596,13 @@ static int probe_all(struct fitting *fitting)
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < fitting->lesson->recipe->step_count; i++) {
-		if (!vd_fitting_has(fitting, i, VD_VARIATION))
+		if (!vd_fitting_compares(fitting, i))
 			continue;
 		choose_scale(fitting, &fitting->lesson->pupils[i]);
+		if (vd_fitting_has(fitting, i, VD_TEXTURE)) {
+			r = vd_fitting_challenge_texture(fitting, i);
+			continue;
+		}
 		r = probe_step(fitting, i, is_first);
 		is_first = false;
 	}
@@ -620,7 +647,7 @@ static bool is_fit(struct fitting *fitting)
 		return refuse(fitting, "%d of %d parts are unlike the others", fitting->out,
 			      fitting->lesson->parts);
 	for (int i = 0; i < fitting->lesson->recipe->step_count; i++) {
-		if (vd_fitting_has(fitting, i, VD_VARIATION) && !step_is_fit(fitting, i))
+		if (vd_fitting_compares(fitting, i) && !step_is_fit(fitting, i))
 			return false;
 	}
 	return true;

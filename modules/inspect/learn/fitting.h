@@ -29,6 +29,18 @@ struct fitting {
 
 int vd_fitting_usable(const struct fitting *fitting); /* parts not left out */
 bool vd_fitting_has(const struct fitting *fitting, int step, enum vd_tool tool);
+bool vd_fitting_compares(const struct fitting *fitting, int step); /* variation or texture */
+
+/* weave.c: how bad a texture's worst cell is, by what was learnt. */
+VD_MUST int vd_fitting_score(struct pupil *pupil, const struct vd_texture *texture,
+			     const struct vd_image *image, double *ret_score);
+/* The same by what was learnt from the others. */
+VD_MUST int vd_fitting_score_apart(struct pupil *pupil, double *ret_score);
+/* The tenth of painted defects that scores least. */
+VD_MUST int vd_fitting_challenge_texture(struct fitting *fitting, int step);
+/* The first place where a painted defect is found; 0: none is. */
+VD_MUST int vd_fitting_find_place(struct fitting *fitting, int step, unsigned polarity,
+				  struct vd_challenge *ret_challenge);
 
 /* The sample's frames, into the lesson's looks. */
 VD_MUST int vd_fitting_decode(struct fitting *fitting, const struct vd_sample *sample);

@@ -30,6 +30,8 @@ static void forget(struct pupil *pupil)
 {
 	pupil->locator = vd_locator_free(pupil->locator);
 	pupil->learner = vd_variation_learner_free(pupil->learner);
+	pupil->texture = vd_texture_learner_free(pupil->texture);
+	vd_texture_work_fini(&pupil->texture_work);
 	pupil->trial = vd_trial_free(pupil->trial);
 	free(pupil->factors);
 	pupil->factors = NULL;
@@ -104,6 +106,11 @@ static int teach_step(struct pupil *pupil, const struct vd_step *step, const str
 		return pass(text, step, "the region is not inside the frame");
 	if (step->tool == VD_LOCATE)
 		r = teach_patch(pupil, step, frame, text);
+	if (step->tool == VD_TEXTURE) {
+		r = vd_texture_learner_new(pupil->where.width, pupil->where.height,
+					   step->texture.scope, &pupil->texture);
+		return r == -EINVAL ? pass(text, step, "the region is smaller than 32 x 32") : r;
+	}
 	return r != 0 ? r
 		      : vd_variation_learner_new(
 				pupil->where.width, pupil->where.height,
@@ -172,6 +179,11 @@ static int register_region(struct vd_lesson *lesson, int i, const struct vd_imag
 	return vd_warp_soft(frame, &pose, pupil->where, &pupil->registered);
 }
 
+static bool compares(const struct vd_step *step)
+{
+	return step->tool == VD_VARIATION || step->tool == VD_TEXTURE;
+}
+
 /* All regions must be there before anything is learnt from any. */
 static int register_regions(struct vd_lesson *lesson, const struct vd_look *looks,
 			    char text[static VD_STEP_TEXT])
@@ -180,7 +192,7 @@ static int register_regions(struct vd_lesson *lesson, const struct vd_look *look
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
-		if (recipe->steps[i].tool == VD_VARIATION)
+		if (compares(&recipe->steps[i]))
 			r = register_region(lesson, i, &looks[recipe->steps[i].camera].image, text);
 	}
 	return r;
@@ -237,7 +249,7 @@ static int describe(struct vd_lesson *lesson, struct vd_sample *sample, const st
 	}
 	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
 		sample->poses[i] = lesson->pupils[i].result.pose;
-		if (recipe->steps[i].tool == VD_VARIATION)
+		if (compares(&recipe->steps[i]))
 			r = vd_cells_measure(&sample->cells[i], &lesson->pupils[i].registered);
 	}
 	return r;

@@ -15,7 +15,7 @@ enum {
 	HEAD_BYTES = MAGIC_BYTES + VD_SHA256_BYTES,
 	LEVEL = 3,
 	SIDE_MOST = 16384,
-	FORMAT = 2
+	FORMAT = 3 /* 2: without textures */
 };
 
 static const double SCALE_MOST = 1000;
@@ -35,6 +35,7 @@ struct vd_model *vd_model_free(struct vd_model *model)
 	for (int i = 0; i < model->step_count; i++) {
 		vd_image_fini(&model->steps[i].patch);
 		vd_variation_model_fini(&model->steps[i].variation);
+		(void)vd_texture_free(model->steps[i].texture);
 	}
 	free(model->steps);
 	for (int i = 0; i < model->challenge_count; i++)
@@ -70,6 +71,10 @@ static bool add_step(cJSON *steps, const struct vd_model_step *step)
 	cJSON *json = cJSON_CreateObject();
 
 	if (!json || !cJSON_AddItemToArray(steps, json))
+		return false;
+	if (step->texture &&
+	    !(vd_json_add_number(json, "threshold", step->threshold) &&
+	      vd_json_add_bool(json, "isGlobal", step->scope == VD_TEXTURE_GLOBAL)))
 		return false;
 	return vd_json_add_string(json, "id", step->id) &&
 	       vd_json_add_string(json, "tool", vd_tool_name(step->tool)) &&
@@ -168,6 +173,21 @@ static int append_u16(struct vd_buf *out, const uint16_t *values, size_t count)
 	return 0;
 }
 
+/* Floats as their bits. */
+static int append_texture(const struct vd_model_step *step, struct vd_buf *out)
+{
+	const size_t count = vd_texture_numbers(step->where.width, step->where.height, step->scope);
+	VD_CLEANUP(vd_free) uint32_t *numbers = calloc(count, sizeof *numbers);
+
+	_Static_assert(sizeof(float) == sizeof(uint32_t), "numbers are single");
+	if (!numbers)
+		return -ENOMEM;
+	vd_texture_write(step->texture, (float *)(void *)numbers);
+	for (size_t i = 0; i < count; i++)
+		numbers[i] = htole32(numbers[i]);
+	return vd_buf_append(out, numbers, count * sizeof *numbers);
+}
+
 static int append_arrays(const struct vd_model_step *step, struct vd_buf *out)
 {
 	const size_t count = (size_t)step->where.width * (size_t)step->where.height;
@@ -177,6 +197,8 @@ static int append_arrays(const struct vd_model_step *step, struct vd_buf *out)
 		r = append_u16(out, step->variation.mean, count);
 		return r < 0 ? r : append_u16(out, step->variation.spread, count);
 	}
+	if (step->tool == VD_TEXTURE)
+		return append_texture(step, out);
 	for (int y = 0; r == 0 && y < step->where.height; y++)
 		r = vd_buf_append(out, vd_image_row(&step->patch, y), (size_t)step->where.width);
 	return r;
@@ -276,6 +298,25 @@ static int read_patch(struct reader *reader, struct vd_model_step *step)
 	return r;
 }
 
+static int read_texture(struct reader *reader, struct vd_model_step *step)
+{
+	const size_t count = vd_texture_numbers(step->where.width, step->where.height, step->scope);
+	VD_CLEANUP(vd_free) uint32_t *numbers = NULL;
+
+	if (count == 0 || reader->left / sizeof *numbers < count)
+		return -EINVAL;
+	numbers = malloc(count * sizeof *numbers);
+	if (!numbers)
+		return -ENOMEM;
+	memcpy(numbers, reader->at, count * sizeof *numbers);
+	reader->at += count * sizeof *numbers;
+	reader->left -= count * sizeof *numbers;
+	for (size_t i = 0; i < count; i++)
+		numbers[i] = le32toh(numbers[i]);
+	return vd_texture_read(step->where.width, step->where.height, step->scope,
+			       (const float *)(const void *)numbers, &step->texture);
+}
+
 static int read_arrays(struct reader *reader, struct vd_model_step *step)
 {
 	const size_t count = (size_t)step->where.width * (size_t)step->where.height;
@@ -283,6 +324,8 @@ static int read_arrays(struct reader *reader, struct vd_model_step *step)
 
 	if (step->tool == VD_LOCATE)
 		return read_patch(reader, step);
+	if (step->tool == VD_TEXTURE)
+		return read_texture(reader, step);
 	step->variation.width = step->where.width;
 	step->variation.height = step->where.height;
 	r = read_u16(reader, count, &step->variation.mean);
@@ -311,18 +354,35 @@ static bool read_name(const cJSON *json, const char *key, char *name, size_t siz
 	return true;
 }
 
-static bool read_step_head(const cJSON *json, struct vd_model_step *step)
+static bool read_tool(const cJSON *json, struct vd_model_step *step)
 {
 	const char *tool = vd_json_string(json, "tool", "");
 
+	if (strcmp(tool, "locate") == 0) {
+		step->tool = VD_LOCATE;
+	} else if (strcmp(tool, "variation") == 0) {
+		step->tool = VD_VARIATION;
+	} else if (strcmp(tool, "texture") == 0) {
+		step->tool = VD_TEXTURE;
+		step->threshold = vd_json_number(json, "threshold", NAN);
+		step->scope = vd_json_bool(json, "isGlobal", false) ? VD_TEXTURE_GLOBAL
+								    : VD_TEXTURE_POSITION;
+		return step->threshold > 0 && step->threshold <= SCALE_MOST;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool read_step_head(const cJSON *json, struct vd_model_step *step)
+{
 	if (!read_name(json, "id", step->id, sizeof step->id))
 		return false;
 	step->variation.scale = vd_json_number(json, "scale", 1);
 	if (!(step->variation.scale >= 0) || !(step->variation.scale <= SCALE_MOST))
 		return false;
-	if (strcmp(tool, "locate") != 0 && strcmp(tool, "variation") != 0)
+	if (!read_tool(json, step))
 		return false;
-	step->tool = tool[0] == 'l' ? VD_LOCATE : VD_VARIATION;
 	return read_side(json, "x", 0, &step->where.x) && read_side(json, "y", 0, &step->where.y) &&
 	       read_side(json, "width", 1, &step->where.width) &&
 	       read_side(json, "height", 1, &step->where.height) &&

@@ -14,16 +14,20 @@
  * What a recipe has learnt, and its file: magic "VDMODEL1", SHA-256 of the payload, then the
  * payload under zstd. The payload is one line of JSON (format, version, recipe key, parts, steps
  * with their regions, what learning found out, references for drift, the challenge set) and then
- * the arrays in the order of the steps, little-endian, and the challenge set's frames. Limits and
+ * the arrays in the order of the steps, little-endian (a texture's numbers are IEEE singles), and
+ * the challenge set's frames. Limits and
  * thresholds are not in it: they may change without learning again.
  */
 struct vd_model_step {
 	char id[VD_NAME_BYTES];
-	enum vd_tool tool;                   /* VD_LOCATE or VD_VARIATION */
+	enum vd_tool tool;                   /* VD_LOCATE, VD_VARIATION or VD_TEXTURE */
 	struct vd_rect where;                /* in the taught frame */
 	int frame_width, frame_height;       /* of that frame: others are refused */
 	struct vd_image patch;               /* VD_LOCATE: the taught patch */
 	struct vd_variation_model variation; /* VD_VARIATION */
+	struct vd_texture *texture;          /* VD_TEXTURE, with what follows */
+	enum vd_texture_scope scope;
+	double threshold; /* that good parts keep below */
 };
 
 /* What a quantity was on the good parts; drift is measured against it. */

@@ -98,7 +98,7 @@ int vd_fitting_report(struct fitting *fitting, bool is_valid)
 		  vd_json_add_number(report, "leftOutOneByOne", fitting->tried);
 
 	for (int i = 0; ok && i < fitting->lesson->recipe->step_count; i++) {
-		if (vd_fitting_has(fitting, i, VD_VARIATION))
+		if (vd_fitting_compares(fitting, i))
 			ok = add_step(steps, fitting, i);
 	}
 	if (is_valid && best)
@@ -129,6 +129,11 @@ static int finish_step(const struct vd_lesson *lesson, int i, struct vd_model_st
 	out->where = pupil->where;
 	out->frame_width = pupil->frame_width;
 	out->frame_height = pupil->frame_height;
+	if (step->tool == VD_TEXTURE) {
+		out->threshold = pupil->scale;
+		out->scope = step->texture.scope;
+		return vd_texture_finish(pupil->texture, &out->texture);
+	}
 	r = step->tool == VD_LOCATE ? copy_patch(pupil, &out->patch)
 				    : vd_variation_finish(pupil->learner, &out->variation);
 	out->variation.scale = pupil->scale;
@@ -270,35 +275,6 @@ static int add_good(struct fitting *fitting, struct vd_model *model)
 	return r;
 }
 
-/* The first place of the sequence where the painted defect is found; false: none is. */
-static bool find_place(const struct fitting *fitting, int i, unsigned polarity,
-		       struct vd_challenge *ret_challenge)
-{
-	struct pupil *pupil = &fitting->lesson->pupils[i];
-	const struct vd_step *step = &fitting->lesson->recipe->steps[i];
-	const struct vd_image *image = &pupil->registered;
-	VD_CLEANUP(vd_image_fini) struct vd_image canvas = { 0 };
-
-	if (vd_fitting_copy(image, &canvas) < 0)
-		return false;
-	for (unsigned n = polarity; n < 4 * VD_PLACES; n += 2) {
-		const struct vd_challenge challenge =
-			vd_challenge_nth(step, image, vd_fitting_side(fitting, image),
-					 fitting->lesson->recipe->learning.challenge_levels, n);
-		const struct vd_rect window = vd_challenge_window(&challenge, step, image);
-		int r;
-
-		vd_challenge_paint(&challenge, &canvas);
-		r = vd_trial_rejects(pupil->trial, &canvas, window, pupil->scale * 1.2);
-		vd_fitting_restore(&canvas, image, window);
-		if (r <= 0)
-			continue;
-		*ret_challenge = challenge;
-		return true;
-	}
-	return false;
-}
-
 /* Painted into the frame where the pose has the place. */
 static int add_bad(struct fitting *fitting, struct vd_model *model, int i, unsigned polarity)
 {
@@ -315,7 +291,9 @@ static int add_bad(struct fitting *fitting, struct vd_model *model, int i, unsig
 	double x, y, half;
 	int r = vd_fitting_see(fitting, sample);
 
-	if (r < 0 || !find_place(fitting, i, polarity, &challenge))
+	if (r == 0)
+		r = vd_fitting_find_place(fitting, i, polarity, &challenge);
+	if (r <= 0)
 		return r;
 	half = challenge.side_px / 2.0;
 	vd_pose_map(pose, where.x + challenge.x + half, where.y + challenge.y + half, &x, &y);
@@ -342,7 +320,7 @@ static int write_challenges(struct fitting *fitting, struct vd_model *model)
 	r = add_good(fitting, model);
 	for (int i = 0; r == 0 && i < fitting->lesson->recipe->step_count; i++) {
 		for (unsigned polarity = 0; r == 0 && polarity < 2; polarity++) {
-			if (vd_fitting_has(fitting, i, VD_VARIATION) &&
+			if (vd_fitting_compares(fitting, i) &&
 			    model->challenge_count < VD_CHALLENGES_MOST)
 				r = add_bad(fitting, model, i, polarity);
 		}

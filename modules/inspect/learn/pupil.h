@@ -24,7 +24,9 @@ struct pupil {
 	struct vd_image patch; /* of locate steps */
 	struct vd_locator *locator;
 	struct vd_variation_learner *learner; /* of locate steps: the patches' mean */
-	struct vd_step_result result;         /* on the part at hand */
+	struct vd_texture_learner *texture;   /* of texture steps, instead */
+	struct vd_texture_work texture_work;
+	struct vd_step_result result; /* on the part at hand */
 	struct vd_image registered;
 	struct vd_trial *trial; /* while fitting */
 	double *factors;        /* of the parts tried */
