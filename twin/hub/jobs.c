@@ -3,7 +3,7 @@
  *	scheduled --its time--> queued --all devices listed--> running --none left--> completed
  *	    any of them --cancel--> cancelled            the condition fails --> failed
  *
- * Listing walks the registry a page at a time; a hub that ends meanwhile lists again.
+ * Listing walks the twins a slice at a time; a hub that ends meanwhile lists again.
  */
 #include "twin/hub/jobs.h"
 
@@ -18,6 +18,7 @@
 #include "twin/hub/methods.h"
 #include "twin/hub/refusal.h"
 #include "twin/hub/store/configurations.h"
+#include "twin/hub/twin_walk.h"
 #include "twin/hub/twins.h"
 #include "twin/query/query.h"
 
@@ -31,8 +32,9 @@ struct run {
 	struct vd_job job;
 	struct vd_query *condition;
 	bool is_listed;
-	char listed[VD_PART_BYTES]; /* the last device that was asked about */
-	int under_way;              /* methods */
+	struct vd_twin_walk *walk; /* NULL: the listing has not begun, or is over */
+	int64_t now_ms;            /* of the listing */
+	int under_way;             /* methods */
 	bool is_cancelled;
 };
 
@@ -373,6 +375,7 @@ static void run_free(struct run *run)
 {
 	TAILQ_REMOVE(&run->jobs->runs, run, link);
 	run->jobs->run_count--;
+	run->walk = vd_twin_walk_free(run->walk);
 	run->condition = vd_query_free(run->condition);
 	vd_job_fini(&run->job);
 	free(run);
@@ -387,44 +390,49 @@ static void end(struct run *run, const char *status, const char *reason, int64_t
 	run_free(run);
 }
 
-static int list_one(struct run *run, const char *id, int64_t now_ms)
+static int list_one(const struct vd_twin_row *row, void *argument)
 {
-	VD_CLEANUP(vd_json_free) cJSON *twin = NULL;
-	struct vd_name name;
-	int r = vd_name_make(id, NULL, &name);
+	const struct run *run = argument;
 
-	if (r == 0)
-		r = vd_twins_get(run->jobs->twins, &name, &twin, NULL);
-	if (r != 0)
-		return r > 0 ? 0 : r;
-	if (!vd_query_matches(run->condition, twin))
-		return 0;
-	return vd_store_job_device_add(run->jobs->store, run->job.id, id, now_ms);
+	return vd_store_job_device_add(run->jobs->store, run->job.id, row->name.device,
+				       run->now_ms);
 }
 
-static int list_page(struct run *run, int64_t now_ms)
+/* In a transaction. 1: that was all; 0: there is more. */
+static int list_step(struct run *run, uint64_t until_ms)
 {
 	struct vd_store *store = run->jobs->store;
-	char ids[PAGE][VD_PART_BYTES];
-	size_t count = 0;
-	int r = vd_store_device_ids(store, false, run->listed, PAGE, ids, &count);
+	int r = run->walk ? 0 : vd_twin_walk_new(store, run->condition, 0, NULL, &run->walk);
 
 	if (r == 0)
-		r = vd_store_begin(store);
+		r = vd_twin_walk_run(run->walk, until_ms, list_one, run);
+	if (r == VD_WALK_TIME)
+		return 0;
+	if (r != VD_WALK_END)
+		return r < 0 ? r : -EIO;
+	r = vd_store_job_set_status(store, run->job.id, "running", "", 0);
+	return r == 0 ? 1 : r < 0 ? r : -EIO;
+}
+
+/* After a failure it begins again, as after the hub's end. */
+static int list_some(struct run *run, uint64_t until_ms, int64_t now_ms)
+{
+	struct vd_store *store = run->jobs->store;
+	bool is_last;
+	int r = vd_store_begin(store);
+
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = list_one(run, ids[i], now_ms);
-	if (r == 0 && count < PAGE) {
-		run->is_listed = true;
-		r = vd_store_job_set_status(store, run->job.id, "running", "", 0);
-	}
-	if (r == 0)
+	run->now_ms = now_ms;
+	r = list_step(run, until_ms);
+	is_last = r == 1;
+	if (r >= 0)
 		r = vd_store_commit(store);
 	else
 		vd_store_rollback(store);
-	if (r == 0 && count > 0)
-		(void)snprintf(run->listed, sizeof run->listed, "%s", ids[count - 1]);
+	if (r < 0 || is_last)
+		run->walk = vd_twin_walk_free(run->walk);
+	run->is_listed = r == 0 && is_last;
 	return r;
 }
 
@@ -474,7 +482,7 @@ static bool advance(struct run *run, uint64_t until_ms, int64_t now_ms)
 		return false;
 	}
 	if (!run->is_listed)
-		r = list_page(run, now_ms);
+		r = list_some(run, until_ms, now_ms);
 	if (r == 0 && !run->is_listed)
 		return true;
 	if (r == 0 && now_ms >= run->job.deadline_ms)
