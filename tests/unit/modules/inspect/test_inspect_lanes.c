@@ -47,8 +47,11 @@ static void run(void *argument, int task, int lane)
 
 	assert_in_range(lane, 0, graph->at_once - 1);
 	assert_int_equal(__atomic_exchange_n(&graph->busy[lane], 1, __ATOMIC_SEQ_CST), 0);
-	if (together > graph->most_together)
-		__atomic_store_n(&graph->most_together, together, __ATOMIC_SEQ_CST);
+	for (int most = __atomic_load_n(&graph->most_together, __ATOMIC_SEQ_CST);
+	     together > most &&
+	     !__atomic_compare_exchange_n(&graph->most_together, &most, together, false,
+					  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);)
+		;
 	for (int i = 0; i < graph->count; i++) {
 		if (graph->needs[task] >> i & 1)
 			value = value * 31 + graph->values[i];
