@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <math.h>
 
+#include "base/clock.h"
 #include "modules/inspect/infer.h"
+#include "modules/inspect/inspector.h"
 #include "modules/inspect/rig.h"
 #include "modules/inspect/shelf.h"
 #include "tests/unit/modules/inspect/model_folder.h"
@@ -321,6 +323,89 @@ static void a_line_of_text_is_compared_with_what_is_expected(void **state)
 	model_remove(&folder);
 }
 
+/* ---- a chain ---- */
+
+/* Two pins; places first. The whole frame of 100 x 80 is fed as 8 x 8. */
+#define TWO_PINS "[{\"sides\":[1,2,5],\"values\":[2,2,2,2,0.9, 6,6,2,2,0.8]}]"
+
+static void make_chain(struct model_folder *finder, struct model_folder *judge)
+{
+	model_make(
+		finder,
+		"\"backend\":\"fake\",\"classes\":[\"pin\"],\"input\":{\"width\":8,\"height\":8},"
+		"\"output\":{\"type\":\"yolo\",\"places\":\"first\"},\"script\":[" TWO_PINS
+		"," TWO_PINS ",[{\"sides\":[1,1,5],\"values\":[2,2,0,2,0.9]}]]",
+		"{\"objects\":[{\"label\":\"pin\",\"score\":0.9,\"x\":5,\"y\":3.75,\"width\":10,"
+		"\"height\":7.5},{\"label\":\"pin\",\"score\":0.8,\"x\":25,\"y\":18.75,"
+		"\"width\":10,\"height\":7.5}]}");
+	model_make(judge,
+		   CLASSIFIER
+		   ",\"script\":[" ANSWER(0.9, 0.1) "," ANSWER(0.9, 0.1) "," ANSWER(0.1, 0.9) "]",
+		   GOOD);
+}
+
+static void show_frame(struct vd_inspector *inspector, struct vd_recipe_set *set,
+		       struct vd_outcome *outcome)
+{
+	VD_CLEANUP(vd_image_fini) struct vd_image image = { 0 };
+	struct vd_item *item = NULL;
+
+	assert_int_equal(vd_image_shape(&image, 100, 80, VD_GREY), 0);
+	for (int y = 0; y < 80; y++)
+		memset(vd_image_row(&image, y), 60 + y, 100);
+	assert_int_equal(vd_item_new(set, vd_clock_mono_us(), &item), 0);
+	item->shots[0].state = VD_SHOT_TAKEN;
+	item->shots[0].is_jpeg = true;
+	assert_int_equal(vd_jpeg_encode(&image, 95, &item->shots[0].bytes), 0);
+	vd_outcome_fini(outcome);
+	vd_inspector_run(inspector, item, outcome);
+	(void)vd_item_free(item);
+	assert_non_null(outcome->body);
+}
+
+static void each_object_is_classified_on_its_own_crop(void **state)
+{
+	const struct vd_inspector_options options = { .station = "st",
+						      .model_folder = "",
+						      .now_us = vd_clock_mono_us };
+	VD_CLEANUP(vd_inspector_free) struct vd_inspector *inspector = NULL;
+	struct vd_recipe_set *set = NULL;
+	struct vd_outcome outcome = { 0 };
+	struct vd_fault fault = { 0 };
+	struct model_folder finder, judge;
+	char steps[2048];
+
+	make_chain(&finder, &judge);
+	(void)snprintf(steps, sizeof steps,
+		       "\"pins\":{\"camera\":\"top\",\"tool\":\"model\",\"package\":\"%s\","
+		       "\"sha256\":\"%s\"},"
+		       "\"each\":{\"camera\":\"top\",\"tool\":\"model\",\"package\":\"%s\","
+		       "\"sha256\":\"%s\",\"foreach\":{\"step\":\"pins\"},\"expected\":[\"good\"]}",
+		       finder.path, finder.sha256, judge.path, judge.sha256);
+	if (parse(steps, "", &set, &fault) < 0 || vd_recipe_set_equip(set, &fault) < 0)
+		fail_msg("%s: %s", fault.pointer, fault.text);
+	assert_int_equal(vd_inspector_new(&options, &inspector), 0);
+
+	show_frame(inspector, set, &outcome); /* one is good, the other scratched */
+	assert_int_equal(outcome.verdict, VD_NG);
+	assert_int_equal(vd_json_int(vd_json_at(outcome.body, "/steps/each"), "runCount", 0), 2);
+	assert_string_equal(
+		vd_json_string(vd_json_at(outcome.body, "/steps/each/runs/0"), "verdict", ""),
+		"NG");
+	assert_int_equal(vd_json_int(vd_json_at(outcome.body, "/steps/each/runs/0"), "x", 0), 62);
+	assert_string_equal(
+		vd_json_string(vd_json_at(outcome.body, "/steps/each/model"), "sha256", ""),
+		judge.sha256);
+	show_frame(inspector, set, &outcome); /* a box without an inside is none */
+	assert_int_equal(outcome.verdict, VD_NO_DECISION);
+	vd_outcome_fini(&outcome);
+	inspector = vd_inspector_free(inspector);
+	(void)vd_recipe_set_unref(set);
+	vd_shelf_clear();
+	model_remove(&finder);
+	model_remove(&judge);
+}
+
 /* ---- recipes ---- */
 
 static void assert_refused(const struct model_folder *folder, const char *tool, const char *rest,
@@ -431,6 +516,7 @@ VD_TEST_MAIN(cmocka_unit_test(its_table_is_sound),
 	     cmocka_unit_test(objects_stand_in_the_frame_one_for_each_that_overlap),
 	     cmocka_unit_test(each_expected_object_must_be_there_and_no_unexpected_one),
 	     cmocka_unit_test(a_line_of_text_is_compared_with_what_is_expected),
+	     cmocka_unit_test(each_object_is_classified_on_its_own_crop),
 	     cmocka_unit_test(a_recipe_is_refused_whole_when_its_model_does_not_suit),
 	     cmocka_unit_test(a_rule_over_labels_may_judge_instead_of_the_step),
 	     cmocka_unit_test(the_model_before_stays_loaded_for_the_way_back),
