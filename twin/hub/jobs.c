@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "twin/hub/job_body.h"
 #include "twin/hub/methods.h"
 #include "twin/hub/refusal.h"
 #include "twin/hub/store/configurations.h"
@@ -22,8 +23,7 @@
 #include "twin/hub/twins.h"
 #include "twin/query/query.h"
 
-enum { SLICE_MS = 10, IDLE_MS = 1000, PAGE = 64, SECONDS_DEFAULT = 3600, SECONDS_MAX = 172800 };
-static const char update_type[] = "scheduleUpdateTwin", method_type[] = "scheduleDeviceMethod";
+enum { SLICE_MS = 10, IDLE_MS = 1000, PAGE = 64 };
 
 /* A job that has begun. */
 struct run {
@@ -52,172 +52,6 @@ static void wake(struct vd_jobs *jobs, uint64_t delay_ms)
 {
 	if (jobs->timer)
 		(void)!vd_timer_arm(jobs->timer, delay_ms);
-}
-
-/* --- reading --- */
-
-static int refuse(struct vd_fault *fault, const char *pointer, const char *text)
-{
-	vd_fault_set(fault, 400, pointer, "%s", text);
-	return VD_REFUSED_ARGUMENT;
-}
-
-/* "*" and nothing select all devices. */
-static int parse_condition(const cJSON *request, struct vd_query **ret_query,
-			   struct vd_fault *fault)
-{
-	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
-	const cJSON *value = vd_json_get(request, "queryCondition");
-	const char *where = cJSON_IsString(value) ? value->valuestring : "";
-	int r;
-
-	if (value && !cJSON_IsNull(value) && !cJSON_IsString(value))
-		return refuse(fault, "/queryCondition", "is not a text");
-	r = !where[0] || strcmp(where, "*") == 0
-		    ? vd_buf_printf(&text, "SELECT * FROM devices")
-		    : vd_buf_printf(&text, "SELECT * FROM devices WHERE %s", where);
-	if (r == 0)
-		r = vd_query_parse(text.data, text.len, ret_query, fault);
-	if (r == -EINVAL) {
-		vd_fault_under(fault, "queryCondition");
-		return VD_REFUSED_ARGUMENT;
-	}
-	return r;
-}
-
-static int check_method(const cJSON *request, struct vd_fault *fault)
-{
-	const cJSON *method = vd_json_object(request, "cloudToDeviceMethod");
-	struct vd_method_request unused;
-	int r;
-
-	if (!method)
-		return refuse(fault, "/cloudToDeviceMethod", "is not an object");
-	r = vd_method_request_read(method, &unused, fault);
-	if (r != 0)
-		vd_fault_under(fault, "cloudToDeviceMethod");
-	return r;
-}
-
-static int read_times(const cJSON *body, int64_t now_ms, struct vd_job *job, struct vd_fault *fault)
-{
-	const cJSON *start = vd_json_get(body, "startTime");
-	const cJSON *seconds = vd_json_get(body, "maxExecutionTimeInSeconds");
-	double s = cJSON_IsNumber(seconds) ? seconds->valuedouble : SECONDS_DEFAULT;
-
-	job->created_ms = job->start_ms = now_ms;
-	if (start && !cJSON_IsNull(start) &&
-	    (!cJSON_IsString(start) || vd_time_parse(start->valuestring, &job->start_ms) < 0))
-		return refuse(fault, "/startTime", "is no RFC 3339 time");
-	if ((seconds && !cJSON_IsNull(seconds) && !cJSON_IsNumber(seconds)) || s < 1 ||
-	    s > SECONDS_MAX)
-		return refuse(fault, "/maxExecutionTimeInSeconds", "is not from 1 to 172800");
-	if (job->start_ms < now_ms)
-		job->start_ms = now_ms;
-	job->deadline_ms = job->start_ms + (int64_t)s * 1000;
-	return 0;
-}
-
-static int read_body(const char *id, const cJSON *body, int64_t now_ms, struct vd_job *job,
-		     struct vd_fault *fault)
-{
-	VD_CLEANUP(vd_query_free) struct vd_query *condition = NULL;
-	const char *type = vd_json_string(body, "type", "");
-	struct vd_name name;
-	int r = 0;
-
-	if (vd_name_make(id, NULL, &name) < 0 || strcmp(vd_json_string(body, "jobId", id), id) != 0)
-		return refuse(fault, "/jobId", "is no id, or not the one of the path");
-	if (strcmp(type, method_type) == 0)
-		r = check_method(body, fault);
-	else if (strcmp(type, update_type) != 0)
-		r = refuse(fault, "/type",
-			   "is neither scheduleUpdateTwin nor scheduleDeviceMethod");
-	else if (!vd_json_object(body, "updateTwin"))
-		r = refuse(fault, "/updateTwin", "is not an object");
-	if (r == 0)
-		r = parse_condition(body, &condition, fault);
-	if (r == 0)
-		r = read_times(body, now_ms, job, fault);
-	if (r != 0)
-		return r;
-	(void)snprintf(job->id, sizeof job->id, "%s", id);
-	(void)snprintf(job->type, sizeof job->type, "%s", type);
-	(void)snprintf(job->status, sizeof job->status, "%s",
-		       job->start_ms > now_ms ? "scheduled" : "queued");
-	job->request = cJSON_Duplicate(body, true);
-	return job->request ? 0 : -ENOMEM;
-}
-
-/* --- showing --- */
-
-static bool add_time(cJSON *json, const char *key, int64_t time_ms)
-{
-	char text[VD_TIME_TEXT];
-
-	return time_ms == 0 || vd_json_add_string(json, key, vd_time_text(time_ms, text));
-}
-
-static bool add_if_given(cJSON *json, const char *key, const cJSON *request)
-{
-	const cJSON *value = vd_json_get(request, key);
-
-	return !value || cJSON_IsNull(value) || vd_json_add_copy(json, key, value);
-}
-
-static bool add_statistics(cJSON *json, const struct vd_job_counts *counts)
-{
-	cJSON *statistics = cJSON_AddObjectToObject(json, "deviceJobStatistics");
-
-	return statistics && vd_json_add_number(statistics, "deviceCount", (double)counts->total) &&
-	       vd_json_add_number(statistics, "failedCount", (double)counts->failed) &&
-	       vd_json_add_number(statistics, "succeededCount", (double)counts->succeeded) &&
-	       vd_json_add_number(statistics, "runningCount", (double)counts->running) &&
-	       vd_json_add_number(statistics, "pendingCount", (double)counts->pending);
-}
-
-static int job_json(struct vd_store *store, const struct vd_job *job, cJSON **ret_json)
-{
-	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
-	double seconds = (double)(job->deadline_ms - job->start_ms) / 1000;
-	struct vd_job_counts counts;
-	int r = vd_store_job_counts(store, job->id, &counts);
-
-	if (r < 0)
-		return r;
-	if (!json || !vd_json_add_string(json, "jobId", job->id) ||
-	    !vd_json_add_string(json, "type", job->type) ||
-	    !vd_json_add_string(json, "status", job->status) ||
-	    !add_if_given(json, "queryCondition", job->request) ||
-	    !add_if_given(json, "cloudToDeviceMethod", job->request) ||
-	    !add_if_given(json, "updateTwin", job->request) ||
-	    !add_time(json, "createdTime", job->created_ms) ||
-	    !add_time(json, "startTime", job->start_ms) ||
-	    !add_time(json, "endTime", job->ended_ms) ||
-	    !vd_json_add_number(json, "maxExecutionTimeInSeconds", seconds) ||
-	    (job->reason[0] && !vd_json_add_string(json, "failureReason", job->reason)) ||
-	    !add_statistics(json, &counts))
-		return -ENOMEM;
-	*ret_json = VD_TAKE(json);
-	return 0;
-}
-
-cJSON *vd_job_device_json(const struct vd_job_device *d, const char *type)
-{
-	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
-	VD_CLEANUP(vd_json_free) cJSON *outcome = cJSON_Parse(d->outcome);
-	bool is_error = strcmp(d->status, "failed") == 0;
-
-	if (!json || !outcome || !vd_json_add_string(json, "deviceId", d->device) ||
-	    !vd_json_add_string(json, "jobId", d->job) ||
-	    !vd_json_add_string(json, "jobType", type) ||
-	    !vd_json_add_string(json, "status", d->status) ||
-	    !add_time(json, "startTimeUtc", d->started_ms) ||
-	    !add_time(json, "endTimeUtc", d->ended_ms) ||
-	    !add_time(json, "lastUpdatedDateTimeUtc", d->updated_ms) ||
-	    (outcome->child && !vd_json_add_take(json, is_error ? "error" : "outcome", &outcome)))
-		return NULL;
-	return VD_TAKE(json);
 }
 
 /* --- one device --- */
@@ -450,14 +284,14 @@ static int expire(struct run *run, int64_t now_ms)
 /* How many devices may be begun now. */
 static size_t room(const struct run *run)
 {
-	bool is_method = strcmp(run->job.type, method_type) == 0;
+	bool is_method = strcmp(run->job.type, VD_JOB_METHOD) == 0;
 
 	return is_method ? (size_t)(VD_JOBS_METHODS_MAX - run->under_way) : PAGE;
 }
 
 static int do_devices(struct run *run, uint64_t until_ms, int64_t now_ms, bool *ret_is_busy)
 {
-	bool is_method = strcmp(run->job.type, method_type) == 0;
+	bool is_method = strcmp(run->job.type, VD_JOB_METHOD) == 0;
 	char ids[PAGE][VD_PART_BYTES];
 	size_t count = 0, wanted = room(run);
 	int r = vd_store_job_pending(run->jobs->store, run->job.id, wanted > PAGE ? PAGE : wanted,
@@ -526,7 +360,7 @@ static int begin_run(struct vd_jobs *jobs, struct vd_job *job, int64_t now_ms)
 	run->is_listed = strcmp(job->status, "running") == 0;
 	TAILQ_INSERT_TAIL(&jobs->runs, run, link);
 	jobs->run_count++;
-	r = parse_condition(run->job.request, &run->condition, &fault);
+	r = vd_job_condition(run->job.request, &run->condition, &fault);
 	if (r != 0)
 		end(run, "failed", fault.text, now_ms);
 	return r < 0 ? r : 0;
@@ -612,7 +446,7 @@ int vd_jobs_create(struct vd_jobs *jobs, const char *id, const cJSON *body, cons
 		   int64_t now_ms, cJSON **ret_json, struct vd_fault *fault)
 {
 	VD_CLEANUP(vd_job_fini) struct vd_job job = { 0 };
-	int r = read_body(id, body, now_ms, &job, fault);
+	int r = vd_job_read(id, body, now_ms, &job, fault);
 
 	if (r != 0)
 		return r;
@@ -626,7 +460,7 @@ int vd_jobs_create(struct vd_jobs *jobs, const char *id, const cJSON *body, cons
 		return r;
 	vd_log(VD_NOTICE, "job.created", "id=%s type=%s author=%s", id, job.type, author);
 	wake(jobs, 0);
-	return job_json(jobs->store, &job, ret_json);
+	return vd_job_json(jobs->store, &job, ret_json);
 }
 
 int vd_jobs_get(struct vd_jobs *jobs, const char *id, cJSON **ret_json, struct vd_fault *fault)
@@ -636,7 +470,7 @@ int vd_jobs_get(struct vd_jobs *jobs, const char *id, cJSON **ret_json, struct v
 
 	if (r == VD_STORE_NONE)
 		return missing(id, fault);
-	return r == 0 ? job_json(jobs->store, &job, ret_json) : r;
+	return r == 0 ? vd_job_json(jobs->store, &job, ret_json) : r;
 }
 
 static int cancel_in_transaction(struct vd_jobs *jobs, const char *id, int64_t now_ms)
@@ -655,8 +489,10 @@ int vd_jobs_cancel(struct vd_jobs *jobs, const char *id, int64_t now_ms, cJSON *
 
 	if (r == VD_STORE_NONE)
 		return missing(id, fault);
-	if (r == 0 && job.ended_ms)
-		return refuse(fault, "", "the job has ended");
+	if (r == 0 && job.ended_ms) {
+		vd_fault_set(fault, 400, "", "the job has ended");
+		return VD_REFUSED_ARGUMENT;
+	}
 	if (r == 0)
 		r = vd_store_begin(jobs->store);
 	if (r < 0)
@@ -690,7 +526,7 @@ static int add_to_page(struct vd_job *job, void *argument)
 		page->next = strdup(page->last);
 		return page->next ? 0 : -ENOMEM;
 	}
-	r = job_json(page->store, job, &json);
+	r = vd_job_json(page->store, job, &json);
 	if (r == 0 && !cJSON_AddItemToArray(page->list, json)) {
 		(void)vd_json_free(json);
 		r = -ENOMEM;

@@ -45,6 +45,3 @@ VD_MUST int vd_jobs_cancel(struct vd_jobs *jobs, const char *id, int64_t now_ms,
 /* One page; *ret_next (owned) is the id to go on behind, NULL at the end. */
 VD_MUST int vd_jobs_list(struct vd_jobs *jobs, const char *after, const char *type,
 			 const char *status, int limit, cJSON **ret_list, char **ret_next);
-
-/* What FROM devices.jobs selects from. NULL: no memory. */
-cJSON *vd_job_device_json(const struct vd_job_device *device, const char *type);

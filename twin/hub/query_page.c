@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "twin/hub/jobs.h"
+#include "twin/hub/job_body.h"
 #include "twin/hub/query_count.h"
 #include "twin/hub/twin_walk.h"
 #include "twin/query/aggregate.h"
