@@ -215,6 +215,8 @@ static void parse_tool(struct vd_step *step, const cJSON *json)
 		parse_blobs(&step->band.blobs, json);
 		return;
 	case VD_TEXTURE:
+		step->variation =
+			vd_variation_defaults(); /* of challenge defects: both polarities */
 		step->texture.scope = strcmp(vd_json_string(json, "scope", ""), "global") == 0
 					      ? VD_TEXTURE_GLOBAL
 					      : VD_TEXTURE_POSITION;

@@ -180,7 +180,7 @@ static enum vd_verdict judge_challenge(struct vd_course *course,
 			worst = vd_verdict_worse(worst, judge_step(course, i, looks, results));
 	}
 	for (int i = 0; i < recipe->step_count; i++) {
-		if (recipe->steps[i].tool == VD_VARIATION)
+		if (recipe->steps[i].tool != VD_LOCATE && vd_step_learns(&recipe->steps[i]))
 			worst = vd_verdict_worse(worst, judge_step(course, i, looks, results));
 	}
 	for (int i = 0; i < recipe->step_count; i++)

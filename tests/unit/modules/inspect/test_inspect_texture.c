@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vd_test.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/schema.h"
 #include "modules/image/jpeg.h"
 #include "modules/inspect/inspector.h"
@@ -73,10 +75,10 @@ static int parse(const char *more, struct vd_recipe_set **set, struct vd_fault *
 	return r < 0 ? r : vd_recipe_set_parse(parameters, set, fault);
 }
 
-static void begin(struct fixture *f, const char *more)
+static void begin_in(struct fixture *f, const char *more, const char *folder)
 {
 	const struct vd_inspector_options options = { .station = "st",
-						      .model_folder = "",
+						      .model_folder = folder,
 						      .now_us = vd_clock_mono_us };
 	struct vd_fault fault = { 0 };
 
@@ -84,6 +86,11 @@ static void begin(struct fixture *f, const char *more)
 	if (parse(more, &f->set, &fault) < 0)
 		fail_msg("%s: %s", fault.pointer, fault.text);
 	assert_int_equal(vd_inspector_new(&options, &f->inspector), 0);
+}
+
+static void begin(struct fixture *f, const char *more)
+{
+	begin_in(f, more, "");
 }
 
 static void end(struct fixture *f)
@@ -172,6 +179,38 @@ static void a_region_too_small_to_have_a_texture_is_refused(void **state)
 }
 
 /* ---- model files ---- */
+
+static void its_challenge_set_has_flaws_that_must_be_found(void **state)
+{
+	VD_CLEANUP(vd_model_free) struct vd_model *model = NULL;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf file = { 0 };
+	char folder[] = "/tmp/texture-XXXXXX", path[64];
+	struct fixture f;
+	int good = 0, bad = 0;
+
+	assert_non_null(mkdtemp(folder));
+	begin_in(&f, ",\"scope\":\"global\"", folder);
+	learn(&f);
+	(void)snprintf(path, sizeof path, "%s/r.vdmodel", folder);
+	assert_int_equal(vd_file_read(path, 1 << 24, &file, NULL), 0);
+	assert_int_equal(vd_model_decode(file.data, file.len, &model, NULL), 0);
+	for (int i = 0; i < model->challenge_count; i++) {
+		const struct vd_model_challenge *challenge = &model->challenges[i];
+		const bool is_good = strncmp(challenge->name, "good-", 5) == 0;
+
+		assert_int_equal(challenge->verdict, is_good ? VD_OK : VD_NG);
+		good += is_good;
+		bad += !is_good;
+	}
+	assert_true(good > 0 && bad > 0);
+	end(&f);
+	begin_in(&f, ",\"scope\":\"global\"", folder); /* the next start reads it back */
+	assert_string_equal(show(&f, 900001, none), "OK");
+	assert_string_equal(show(&f, 77777, flaw), "NG");
+	end(&f);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
 
 static void make_model(struct vd_model **ret_model)
 {
@@ -288,6 +327,7 @@ static void an_image_taken_out_again_leaves_no_trace(void **state)
 VD_TEST_MAIN(cmocka_unit_test(a_flaw_in_what_was_learnt_is_found_where_it_is),
 	     cmocka_unit_test(a_threshold_of_the_recipe_stands_before_the_learnt_one),
 	     cmocka_unit_test(a_region_too_small_to_have_a_texture_is_refused),
+	     cmocka_unit_test(its_challenge_set_has_flaws_that_must_be_found),
 	     cmocka_unit_test(a_texture_comes_back_from_its_file_to_the_bit),
 	     cmocka_unit_test(numbers_that_no_model_has_are_refused),
 	     cmocka_unit_test(an_image_taken_out_again_leaves_no_trace))
