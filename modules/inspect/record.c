@@ -329,13 +329,6 @@ static bool add_steps(cJSON *body, const struct vd_record *record, size_t boxes_
 
 /* ---- the rest ---- */
 
-static const char *rule_name(const struct vd_item_rule *rule)
-{
-	static const char *const names[] = { "allOk", "minOk", "minOkRatio", "maxNg" };
-
-	return names[rule->kind];
-}
-
 static bool add_head(cJSON *body, const struct vd_record *record)
 {
 	const struct vd_item *item = record->item;
@@ -368,7 +361,7 @@ static bool add_tail(cJSON *body, const struct vd_record *record)
 	const struct vd_item_rule *rule = &record->item->recipe->item_rule;
 	cJSON *timings;
 
-	if (!vd_json_add_string(body, "rule", rule_name(rule)) ||
+	if (!vd_json_add_string(body, "rule", vd_item_rule_name(rule->kind)) ||
 	    !vd_json_add_string(body, "policy", rule->missing_is_ng ? "NG" : "NO_DECISION"))
 		return false;
 	if (record->model && (!vd_json_add_string(body, "modelSha256", record->model->sha256) ||

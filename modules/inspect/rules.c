@@ -344,6 +344,13 @@ struct vd_part vd_camera_judge(const struct vd_camera_rule *rules, size_t rule_c
 
 /* ---- items ---- */
 
+const char *vd_item_rule_name(enum vd_item_rule_kind kind)
+{
+	static const char *const names[VD_ITEM_RULES] = { "allOk", "minOk", "minOkRatio", "maxNg" };
+
+	return names[kind];
+}
+
 static size_t wanted_parts(const struct vd_item_rule *rule, size_t parts)
 {
 	const size_t count = rule->count < 0 ? 0 : (size_t)rule->count;

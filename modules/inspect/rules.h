@@ -111,6 +111,10 @@ enum vd_verdict vd_objects_judge(const struct vd_camera_rule *rule,
 
 enum vd_item_rule_kind { VD_ITEM_ALL_OK, VD_ITEM_MIN_OK, VD_ITEM_MIN_OK_RATIO, VD_ITEM_MAX_NG };
 
+enum { VD_ITEM_RULES = VD_ITEM_MAX_NG + 1 };
+
+const char *vd_item_rule_name(enum vd_item_rule_kind kind); /* as in the schema */
+
 struct vd_item_rule {
 	enum vd_item_rule_kind kind;
 	int count;          /* VD_ITEM_MIN_OK, VD_ITEM_MAX_NG */

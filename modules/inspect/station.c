@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "modules/inspect/inventory.h"
 #include "modules/inspect/notice.h"
 #include "modules/inspect/shelf.h"
 
@@ -505,6 +506,8 @@ static int configure(struct vd_station *station, const cJSON *parameters, int64_
 		r = vd_trigger_options_parse(parameters, &options, fault);
 	if (r == 0)
 		r = vd_selftest_options_parse(parameters, &test);
+	if (r == 0)
+		r = vd_inventory_check(set, fault);
 	if (r == 0)
 		r = vd_recipe_set_equip(set, fault);
 	if (r < 0)

@@ -220,10 +220,8 @@ static int parse_step_list(const struct vd_recipe *recipe, const cJSON *json, co
 
 static enum vd_item_rule_kind item_rule_kind(const char *name)
 {
-	static const char *const names[] = { "allOk", "minOk", "minOkRatio", "maxNg" };
-
-	for (size_t i = 0; i < VD_COUNT(names); i++) {
-		if (strcmp(names[i], name) == 0)
+	for (int i = 0; i < VD_ITEM_RULES; i++) {
+		if (strcmp(vd_item_rule_name((enum vd_item_rule_kind)i), name) == 0)
 			return (enum vd_item_rule_kind)i;
 	}
 	return VD_ITEM_ALL_OK;

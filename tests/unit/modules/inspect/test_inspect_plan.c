@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "modules/inspect/inventory.h"
 #include "tests/unit/modules/inspect/document.h"
 
 #define BLOB  "`camera`:`top`,`tool`:`blob`,`roi`:[0,0,50,50]"
@@ -265,6 +266,51 @@ static void an_include_that_cannot_be_is_refused(void **state)
 			      "/include/0", "p.find/camera: the recipe has no camera \"low\"");
 }
 
+/* ---- inventory ---- */
+
+static bool lists(const cJSON *json, const char *pointer, const char *text)
+{
+	const cJSON *one;
+
+	cJSON_ArrayForEach(one, vd_json_at(json, pointer))
+	{
+		if (strcmp(one->valuestring, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* With or without libzbar, as the machine has it. */
+static void a_recipe_is_held_against_what_the_station_can_do(void **state)
+{
+	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
+	static const char *const kinds[] = { "datamatrix", "qr" };
+	char steps[256];
+
+	assert_true(vd_inventory_add(json));
+	assert_true(lists(json, "/inventory/tools", "caliper"));
+	assert_true(lists(json, "/inventory/cameraRules", "order"));
+	assert_true(lists(json, "/inventory/itemRules", "maxNg"));
+	assert_true(lists(json, "/inventory/codes", "datamatrix"));
+	assert_int_equal(vd_json_int(vd_json_at(json, "/inventory/limits"), "steps", 0), 32);
+	for (size_t i = 0; i < VD_COUNT(kinds); i++) {
+		struct vd_recipe_set *set;
+		struct vd_fault fault = { 0 };
+
+		(void)snprintf(steps, sizeof steps,
+			       "`a`:{`camera`:`top`,`tool`:`code`,`kinds`:[`%s`],`expected`:`x`}",
+			       kinds[i]);
+		set = read_steps(steps);
+		if (lists(json, "/inventory/codes", kinds[i])) {
+			assert_int_equal(vd_inventory_check(set, &fault), 0);
+		} else {
+			assert_int_equal(vd_inventory_check(set, &fault), -EINVAL);
+			assert_string_equal(fault.pointer, "/recipes/r/steps/a/kinds");
+		}
+		(void)vd_recipe_set_unref(set);
+	}
+}
+
 VD_TEST_MAIN(cmocka_unit_test(without_a_word_locate_steps_come_first),
 	     cmocka_unit_test(each_stands_after_what_it_needs),
 	     cmocka_unit_test(without_a_word_a_gate_stops_all_behind_it),
@@ -274,4 +320,5 @@ VD_TEST_MAIN(cmocka_unit_test(without_a_word_locate_steps_come_first),
 	     cmocka_unit_test(a_condition_is_checked_before_anything_is_run),
 	     cmocka_unit_test(a_rule_over_objects_needs_somebody_who_finds_them),
 	     cmocka_unit_test(fragments_become_steps_under_their_prefix),
-	     cmocka_unit_test(an_include_that_cannot_be_is_refused))
+	     cmocka_unit_test(an_include_that_cannot_be_is_refused),
+	     cmocka_unit_test(a_recipe_is_held_against_what_the_station_can_do))
