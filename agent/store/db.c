@@ -44,6 +44,14 @@ static const char *const schemas[] = {
 	" crc INTEGER NOT NULL, PRIMARY KEY(module, key)) WITHOUT ROWID;"
 	"CREATE TABLE account(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 	"DROP TABLE tally; DROP TABLE state;",
+	"ALTER TABLE image ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE image ADD COLUMN state INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE image ADD COLUMN blob TEXT NOT NULL DEFAULT '';"
+	"DROP INDEX image_by_worth;"
+	"CREATE INDEX image_to_evict ON image((state=1) DESC, worth, id);"
+	"CREATE INDEX image_to_send ON image(rank DESC, id) WHERE state=0;"
+	"CREATE TABLE image_total(state INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL);",
 };
 enum { SCHEMA_VERSION = VD_COUNT(schemas) };
 
@@ -60,15 +68,22 @@ enum statement {
 	IMAGE_PUT,
 	IMAGE_RAISE,
 	IMAGE_CHEAPEST,
+	IMAGE_NEXT,
+	IMAGE_END,
 	IMAGE_DELETE,
 	IMAGE_HAS,
 	IMAGE_SUM,
+	IMAGE_EACH,
+	IMAGE_TOTAL_ADD,
+	IMAGE_TOTAL_EACH,
 	KEY_FIND,
 	KEY_KEEP,
 	KEY_TRIM,
 	KEY_EACH,
 	STATEMENTS,
 };
+
+#define IMAGE_COLUMNS "id, file, bytes, seq, worth, rank, state, blob"
 
 static const char *const statements[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
@@ -80,14 +95,26 @@ static const char *const statements[STATEMENTS] = {
 	[DOCUMENT_PUT] = "INSERT OR REPLACE INTO document VALUES(?1,?2)",
 	[DOCUMENT_DELETE] = "DELETE FROM document WHERE name=?1",
 	[DOCUMENT_EACH] = "SELECT name, text FROM document",
-	[IMAGE_PUT] = ("INSERT OR IGNORE INTO image(file, bytes, seq, worth, name, media_type)"
-		       " VALUES(?1,?2,?3,?4,?5,?6)"),
-	[IMAGE_RAISE] = "UPDATE image SET worth=max(worth, ?2) WHERE file=?1",
-	[IMAGE_CHEAPEST] =
-		"SELECT id, file, bytes, seq, worth FROM image ORDER BY worth, id LIMIT 1",
+	[IMAGE_PUT] =
+		("INSERT OR IGNORE INTO image(file, bytes, seq, worth, name, media_type, rank,"
+		 " state, blob) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)"),
+	/* One that was adopted gets to know its record. */
+	[IMAGE_RAISE] = ("UPDATE image SET worth=max(worth, ?2), rank=max(rank, ?3),"
+			 " blob=iif(blob='', ?4, blob) WHERE file=?1"),
+	[IMAGE_CHEAPEST] = ("SELECT " IMAGE_COLUMNS " FROM image"
+			    " ORDER BY (state=1) DESC, worth, id LIMIT 1"),
+	[IMAGE_NEXT] = ("SELECT " IMAGE_COLUMNS " FROM image WHERE state=0"
+			" ORDER BY rank DESC, id LIMIT 1 OFFSET ?1"),
+	[IMAGE_END] = "UPDATE image SET state=?2 WHERE id=?1 AND state=0 RETURNING bytes",
 	[IMAGE_DELETE] = "DELETE FROM image WHERE id=?1",
 	[IMAGE_HAS] = "SELECT 1 FROM image WHERE file=?1",
 	[IMAGE_SUM] = "SELECT count(*), ifnull(sum(bytes), 0) FROM image",
+	[IMAGE_EACH] = "SELECT " IMAGE_COLUMNS ", name, media_type FROM image ORDER BY id",
+	[IMAGE_TOTAL_ADD] = ("INSERT INTO image_total VALUES(?1,?2,?3) ON CONFLICT(state)"
+			     " DO UPDATE SET count=count+?2, bytes=bytes+?3"),
+	[IMAGE_TOTAL_EACH] =
+		("SELECT state, count, bytes FROM image_total UNION ALL"
+		 " SELECT 0, count(*), ifnull(sum(bytes), 0) FROM image WHERE state=0"),
 	[KEY_EACH] = "SELECT module, key, seq, crc FROM key",
 	[KEY_FIND] = "SELECT seq, crc FROM key WHERE module=?1 AND key=?2",
 	[KEY_KEEP] = "INSERT OR REPLACE INTO key VALUES(?1,?2,?3,?4)",
@@ -611,33 +638,135 @@ int vd_db_image_put(struct vd_db *db, const struct vd_image *image, const char *
 	(void)sqlite3_bind_int(s, 4, image->worth);
 	bind_text(s, 5, name);
 	bind_text(s, 6, media_type);
+	(void)sqlite3_bind_int(s, 7, image->rank);
+	(void)sqlite3_bind_int(s, 8, (int)image->state);
+	bind_text(s, 9, image->blob);
 	r = step(db, s);
 	if (r < 0 || sqlite3_changes(db->sqlite) > 0)
 		return r < 0 ? r : 1;
 	s = db->statements[IMAGE_RAISE];
 	bind_text(s, 1, image->file);
 	(void)sqlite3_bind_int(s, 2, image->worth);
+	(void)sqlite3_bind_int(s, 3, image->rank);
+	bind_text(s, 4, image->blob);
 	return step(db, s);
 }
 
-int vd_db_image_cheapest(struct vd_db *db, struct vd_image *ret_image)
+static void copy_text(sqlite3_stmt *s, int column, char *out, size_t size)
 {
-	sqlite3_stmt *s = db->statements[IMAGE_CHEAPEST];
+	const unsigned char *text = sqlite3_column_text(s, column);
+
+	(void)snprintf(out, size, "%s", text ? (const char *)text : "");
+}
+
+static void read_image(sqlite3_stmt *s, struct vd_image *image)
+{
+	int state = sqlite3_column_int(s, 6);
+
+	image->id = sqlite3_column_int64(s, 0);
+	copy_text(s, 1, image->file, sizeof image->file);
+	image->bytes = column_u64(s, 2);
+	image->seq = column_u64(s, 3);
+	image->worth = sqlite3_column_int(s, 4);
+	image->rank = sqlite3_column_int(s, 5);
+	image->state = state == VD_IMAGE_UPLOADED || state == VD_IMAGE_REFUSED
+			       ? (enum vd_image_state)state
+			       : VD_IMAGE_WAITING;
+	copy_text(s, 7, image->blob, sizeof image->blob);
+}
+
+static int find_image(struct vd_db *db, sqlite3_stmt *s, struct vd_image *ret_image)
+{
 	int r = step(db, s);
 
 	if (r != 1)
 		return r;
-
-	const unsigned char *file = sqlite3_column_text(s, 1);
-
-	ret_image->id = sqlite3_column_int64(s, 0);
-	(void)snprintf(ret_image->file, sizeof ret_image->file, "%s",
-		       file ? (const char *)file : "");
-	ret_image->bytes = column_u64(s, 2);
-	ret_image->seq = column_u64(s, 3);
-	ret_image->worth = sqlite3_column_int(s, 4);
+	read_image(s, ret_image);
 	(void)sqlite3_reset(s);
 	return 1;
+}
+
+int vd_db_image_cheapest(struct vd_db *db, struct vd_image *ret_image)
+{
+	return find_image(db, db->statements[IMAGE_CHEAPEST], ret_image);
+}
+
+int vd_db_image_next(struct vd_db *db, unsigned skip, struct vd_image *ret_image)
+{
+	sqlite3_stmt *s = db->statements[IMAGE_NEXT];
+
+	bind_u64(s, 1, skip);
+	return find_image(db, s, ret_image);
+}
+
+int vd_db_image_end(struct vd_db *db, int64_t id, enum vd_image_state state, uint64_t *ret_bytes)
+{
+	sqlite3_stmt *s = db->statements[IMAGE_END];
+	int r;
+
+	(void)sqlite3_bind_int64(s, 1, id);
+	(void)sqlite3_bind_int(s, 2, (int)state);
+	r = step(db, s);
+	if (r != 1)
+		return r;
+	*ret_bytes = column_u64(s, 0);
+	(void)sqlite3_reset(s);
+	return 1;
+}
+
+static int add_total(struct vd_db *db, int state, const struct vd_image_count *count)
+{
+	sqlite3_stmt *s = db->statements[IMAGE_TOTAL_ADD];
+
+	(void)sqlite3_bind_int(s, 1, state);
+	bind_u64(s, 2, count->count);
+	bind_u64(s, 3, count->bytes);
+	return step(db, s);
+}
+
+int vd_db_image_total(struct vd_db *db, enum vd_image_state state, uint64_t bytes)
+{
+	return add_total(db, (int)state, &(struct vd_image_count){ 1, bytes });
+}
+
+int vd_db_image_totals(struct vd_db *db, struct vd_image_count ret_counts[static VD_IMAGE_STATES])
+{
+	sqlite3_stmt *s = db->statements[IMAGE_TOTAL_EACH];
+	int r;
+
+	memset(ret_counts, 0, VD_IMAGE_STATES * sizeof *ret_counts);
+	while ((r = step(db, s)) == 1) {
+		int state = sqlite3_column_int(s, 0);
+
+		if (state >= 0 && state < VD_IMAGE_STATES)
+			ret_counts[state] =
+				(struct vd_image_count){ column_u64(s, 1), column_u64(s, 2) };
+	}
+	return r;
+}
+
+int vd_db_copy_images(struct vd_db *from, struct vd_db *to)
+{
+	struct vd_image_count counts[VD_IMAGE_STATES];
+	sqlite3_stmt *s = from->statements[IMAGE_EACH];
+	int r = 0;
+
+	while (r >= 0 && step(from, s) == 1) {
+		const unsigned char *name = sqlite3_column_text(s, 8);
+		const unsigned char *media_type = sqlite3_column_text(s, 9);
+		struct vd_image image;
+
+		read_image(s, &image);
+		if (name && media_type)
+			r = vd_db_image_put(to, &image, (const char *)name,
+					    (const char *)media_type);
+	}
+	(void)sqlite3_reset(s);
+	if (r < 0 || vd_db_image_totals(from, counts) < 0)
+		return r < 0 ? r : 0;
+	for (int state = VD_IMAGE_UPLOADED; r >= 0 && state < VD_IMAGE_STATES; state++)
+		r = add_total(to, state, &counts[state]);
+	return r < 0 ? r : 0;
 }
 
 int vd_db_image_delete(struct vd_db *db, int64_t id)

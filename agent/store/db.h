@@ -6,6 +6,7 @@
 
 #include "agent/store/account.h"
 #include "agent/store/class.h"
+#include "agent/store/upload.h"
 #include "base/attr.h"
 
 /*
@@ -88,16 +89,29 @@ VD_MUST int vd_db_each_document(struct vd_db *db, vd_db_document_fn fn, void *ar
 
 /* Copies what can be read of the keys. */
 VD_MUST int vd_db_copy_keys(struct vd_db *from, struct vd_db *to);
+VD_MUST int vd_db_copy_images(struct vd_db *from, struct vd_db *to);
 
-/* The index of images. A file that is there already keeps its row, dearer if worth is more. */
+/* The index of images. A file that is there already keeps its row, dearer if worth or rank is more. */
 struct vd_image {
 	int64_t id;
 	char file[80]; /* <sha256>.<ext> */
 	uint64_t bytes, seq;
-	int worth;
+	int worth, rank;
+	enum vd_image_state state;
+	char blob[VD_BLOB_BYTES]; /* its name in the hub; "": not known */
 };
 VD_MUST int vd_db_image_put(struct vd_db *db, const struct vd_image *image, const char *name,
 			    const char *media_type); /* 1: new, 0: was there */
-VD_MUST int vd_db_image_cheapest(struct vd_db *db, struct vd_image *ret_image); /* 1, 0: none */
+/* What the hub has goes first, then the least worth, then the oldest. 1, 0: none. */
+VD_MUST int vd_db_image_cheapest(struct vd_db *db, struct vd_image *ret_image);
+/* Of those that wait the dearest by rank, then the oldest, skip of them passed over. 1, 0: none. */
+VD_MUST int vd_db_image_next(struct vd_db *db, unsigned skip, struct vd_image *ret_image);
+/* It waits no more. 1: its bytes in ret_bytes; 0: it did not wait, or is not there. */
+VD_MUST int vd_db_image_end(struct vd_db *db, int64_t id, enum vd_image_state state,
+			    uint64_t *ret_bytes);
+/* Counts one into what became of images; WAITING is summed up from the rows. */
+VD_MUST int vd_db_image_total(struct vd_db *db, enum vd_image_state state, uint64_t bytes);
+VD_MUST int vd_db_image_totals(struct vd_db *db,
+			       struct vd_image_count ret_counts[static VD_IMAGE_STATES]);
 VD_MUST int vd_db_image_delete(struct vd_db *db, int64_t id);
 VD_MUST int vd_db_has_image(struct vd_db *db, const char *file); /* 1, 0 */

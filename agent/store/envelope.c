@@ -57,6 +57,29 @@ static int append_times(struct vd_buf *out, const struct vd_moment *moment)
 			     moment->mono_ms, vd_time_text(moment->wall_ms, wall), moment->quality);
 }
 
+/* What leads from the record to its images in the hub. */
+static int append_attachment(struct vd_buf *out, const struct vd_attachment *a)
+{
+	int r = append_text(out, out->data[out->len - 1] == '[' ? "{" : ",{");
+
+	if (r == 0)
+		r = append_member(out, "name", a->name);
+	if (r == 0)
+		r = append_member(out, "type", a->media_type);
+	if (r == 0)
+		r = append_member(out, "sha256", a->sha256);
+	return r < 0 ? r : vd_buf_printf(out, ",\"bytes\":%" PRIu64 "}", a->bytes);
+}
+
+static int append_attachments(struct vd_buf *out, const struct vd_record *record)
+{
+	int r = append_text(out, ",\"attachments\":[");
+
+	for (size_t i = 0; r == 0 && i < record->attachment_count; i++)
+		r = append_attachment(out, &record->attachments[i]);
+	return r < 0 ? r : append_text(out, "]");
+}
+
 int vd_envelope_tail(const struct vd_record *record, const struct vd_moment *moment,
 		     struct vd_buf *out)
 {
@@ -72,6 +95,8 @@ int vd_envelope_tail(const struct vd_record *record, const struct vd_moment *mom
 		r = append_member(out, "moduleVersion", record->module_version);
 	if (r == 0 && record->desired_version >= 0)
 		r = vd_buf_printf(out, ",\"desiredVersion\":%" PRId64, record->desired_version);
+	if (r == 0)
+		r = record->attachment_count ? append_attachments(out, record) : 0;
 	if (r == 0)
 		r = append_text(out, ",\"body\":");
 	if (r == 0)

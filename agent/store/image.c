@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,24 +10,36 @@
 #include <unistd.h>
 
 #include "agent/store/private.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/log.h"
 
+static const struct {
+	const char *media_type, *extension;
+} known[] = {
+	{ "image/jpeg", "jpg" },
+	{ "image/png", "png" },
+	{ "video/x-msvideo", "avi" },
+	{ "application/json", "json" },
+};
+
 static const char *extension(const char *media_type)
 {
-	static const struct {
-		const char *media_type, *extension;
-	} known[] = {
-		{ "image/jpeg", "jpg" },
-		{ "image/png", "png" },
-		{ "application/json", "json" },
-	};
-
 	for (size_t i = 0; i < VD_COUNT(known); i++)
 		if (strcmp(media_type, known[i].media_type) == 0)
 			return known[i].extension;
 	return "bin";
+}
+
+const char *vd_image_media_type(const char *file)
+{
+	const char *dot = strrchr(file, '.');
+
+	for (size_t i = 0; dot && i < VD_COUNT(known); i++)
+		if (strcmp(dot + 1, known[i].extension) == 0)
+			return known[i].media_type;
+	return "application/octet-stream";
 }
 
 void vd_image_file(const struct vd_enclosure *enclosure, char file[static 80])
@@ -85,20 +98,47 @@ int vd_image_write(const char *folder, struct vd_enclosure *enclosure, struct vd
 	return r;
 }
 
-static int index_one(struct vd_store *store, const struct vd_enclosure *enclosure, uint64_t seq,
-		     int worth)
+/* From the record alone, so that it leads there: the same again is the same name. */
+static void name_blob(const struct vd_store *store, const struct vd_entry *entry,
+		      const struct vd_enclosure *enclosure, char out[static VD_BLOB_BYTES])
 {
-	struct vd_writer *w = &store->writer;
-	struct vd_image image = { .bytes = enclosure->bytes, .seq = seq, .worth = worth };
-	int r;
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_-";
+	char time[VD_TIME_TEXT], name[sizeof enclosure->name];
 
-	vd_image_file(enclosure, image.file);
-	r = vd_db_image_put(w->db, &image, enclosure->name, enclosure->media_type);
+	(void)snprintf(name, sizeof name, "%s", enclosure->name);
+	for (char *c = name; *c; c++)
+		*c = strchr(plain, *c) ? *c : '_';
+	(void)snprintf(out, VD_BLOB_BYTES, "%.10s/%s-%" PRIu64 "-%s-%.8s.%s",
+		       vd_time_text(entry->wall_ms, time), store->boot_id, entry->seq, name,
+		       enclosure->sha256, extension(enclosure->media_type));
+}
+
+static int add_image(struct vd_writer *w, const struct vd_image *image, const char *name,
+		     const char *media_type)
+{
+	int r = vd_db_image_put(w->db, image, name, media_type);
+
 	if (r != 1)
 		return r;
 	w->ledger.account.images++;
-	w->ledger.account.image_bytes += image.bytes;
+	w->ledger.account.image_bytes += image->bytes;
+	w->ledger.images[VD_IMAGE_WAITING].count++;
+	w->ledger.images[VD_IMAGE_WAITING].bytes += image->bytes;
 	return 0;
+}
+
+static int index_one(struct vd_store *store, const struct vd_entry *entry,
+		     const struct vd_enclosure *enclosure)
+{
+	struct vd_image image = { .bytes = enclosure->bytes,
+				  .seq = entry->seq,
+				  .worth = entry->worth,
+				  .rank = entry->rank };
+
+	vd_image_file(enclosure, image.file);
+	name_blob(store, entry, enclosure, image.blob);
+	return add_image(&store->writer, &image, enclosure->name, enclosure->media_type);
 }
 
 int vd_image_index(struct vd_store *store, struct vd_entry *entry)
@@ -106,7 +146,7 @@ int vd_image_index(struct vd_store *store, struct vd_entry *entry)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < entry->enclosure_count; i++)
-		r = index_one(store, &entry->enclosures[i], entry->seq, entry->worth);
+		r = index_one(store, entry, &entry->enclosures[i]);
 	return r;
 }
 
@@ -125,6 +165,36 @@ static int add_dead(struct vd_writer *w, const struct vd_image *image)
 	return 0;
 }
 
+/* What the hub has is no loss. */
+static int count_lost(struct vd_writer *w, const struct vd_image *image)
+{
+	struct vd_image_count *counts = w->ledger.images;
+
+	if (image->state == VD_IMAGE_UPLOADED)
+		return 0;
+	if (image->state == VD_IMAGE_WAITING) {
+		counts[VD_IMAGE_WAITING].count--;
+		counts[VD_IMAGE_WAITING].bytes -= image->bytes;
+	}
+	counts[VD_IMAGE_LOST].count++;
+	counts[VD_IMAGE_LOST].bytes += image->bytes;
+	return vd_db_image_total(w->db, VD_IMAGE_LOST, image->bytes);
+}
+
+static int evict_one(struct vd_writer *w, struct vd_image *ret_image)
+{
+	int r = vd_db_image_cheapest(w->db, ret_image);
+
+	if (r != 1)
+		return r;
+	r = vd_db_image_delete(w->db, ret_image->id);
+	if (r == 0)
+		r = count_lost(w, ret_image);
+	if (r == 0)
+		r = add_dead(w, ret_image);
+	return r < 0 ? r : 1;
+}
+
 int vd_image_make_room(struct vd_store *store)
 {
 	struct vd_writer *w = &store->writer;
@@ -132,12 +202,8 @@ int vd_image_make_room(struct vd_store *store)
 
 	while (account->image_bytes > store->image_max_bytes) {
 		struct vd_image image;
-		int r = vd_db_image_cheapest(w->db, &image);
+		int r = evict_one(w, &image);
 
-		if (r == 1)
-			r = vd_db_image_delete(w->db, image.id) < 0 ? -EIO : 1;
-		if (r == 1 && add_dead(w, &image) < 0)
-			r = -ENOMEM;
 		if (r != 1)
 			return r;
 		account->images--;
@@ -184,7 +250,6 @@ static bool is_image_name(const char *name)
 
 static int adopt_one(struct vd_store *store, int folder_fd, const char *name)
 {
-	struct vd_account *account = &store->writer.ledger.account;
 	struct vd_image image = { .worth = 1 };
 	struct stat st;
 	int r = vd_db_has_image(store->writer.db, name);
@@ -194,12 +259,7 @@ static int adopt_one(struct vd_store *store, int folder_fd, const char *name)
 		return r < 0 ? r : 0;
 	(void)snprintf(image.file, sizeof image.file, "%.79s", name);
 	image.bytes = (uint64_t)st.st_size;
-	r = vd_db_image_put(store->writer.db, &image, "", "");
-	if (r != 1)
-		return r;
-	account->images++;
-	account->image_bytes += image.bytes;
-	return 0;
+	return add_image(&store->writer, &image, "", "");
 }
 
 int vd_image_adopt(struct vd_store *store)

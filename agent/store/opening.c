@@ -98,8 +98,6 @@ static int load_account(struct vd_store *store)
 	if (!known)
 		account = (struct vd_account){ .next_seq = 1 };
 	r = vd_db_account_extend(w->db, &account);
-	if (r == 0)
-		r = vd_db_count_images(w->db, &account);
 	if (r < 0)
 		return r;
 	set_clock(w, &account);
@@ -124,7 +122,9 @@ static int load(struct vd_store *store)
 
 	if (r == 0 && !w->is_loaded)
 		r = load_account(store);
-	return r;
+	if (r == 0)
+		r = vd_db_count_images(w->db, &w->ledger.account);
+	return r == 0 ? vd_db_image_totals(w->db, w->ledger.images) : r;
 }
 
 static int open_once(struct vd_store *store, char *error, size_t error_size)

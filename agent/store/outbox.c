@@ -95,15 +95,18 @@ static int enclose(struct vd_entry *entry, const struct vd_record *record)
 	return 0;
 }
 
-/* OK parts' images go first: the record's own verdict tells. */
-static int image_worth(const struct vd_record *record)
+/* OK parts' images are the first to be evicted and the last to be sent: the record's verdict tells. */
+static void rate_images(struct vd_entry *entry, const struct vd_record *record)
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
+	const char *verdict = NULL;
 
-	if (record->attachment_count == 0 ||
-	    vd_json_parse(record->body, record->body_len, &body, NULL) < 0)
-		return vd_policy_image_worth(NULL);
-	return vd_policy_image_worth(vd_json_string(body, "verdict", NULL));
+	if (record->attachment_count == 0)
+		return;
+	if (vd_json_parse(record->body, record->body_len, &body, NULL) == 0)
+		verdict = vd_json_string(body, "verdict", NULL);
+	entry->worth = vd_policy_image_worth(verdict);
+	entry->rank = vd_policy_image_rank(record->class, verdict);
 }
 
 static int make_entry(const struct vd_record *record, uint64_t token, struct vd_entry **ret_entry)
@@ -123,8 +126,9 @@ static int make_entry(const struct vd_record *record, uint64_t token, struct vd_
 	*entry = (struct vd_entry){ .class = record->class,
 				    .token = token,
 				    .queued_ms = now.mono_ms,
-				    .worth = image_worth(record),
+				    .wall_ms = now.wall_ms,
 				    .len = tail.len };
+	rate_images(entry, record);
 	memcpy(entry->tail, tail.data, tail.len);
 	if (key_len) {
 		entry->module = memcpy(entry->tail + tail.len, record->module, module_len);

@@ -14,8 +14,9 @@
  *
  * Identity. Every record is a JSON object
  *   {"deviceId","bootId","seq","tMono","tWall","timeQuality","class","module","output",
- *    "moduleVersion","desiredVersion","body"}
- * and (deviceId, bootId, seq) is its id. seq is given at the commit: records of one class
+ *    "moduleVersion","desiredVersion","attachments","body"}
+ * and (deviceId, bootId, seq) is its id; attachments, [{"name","type","sha256","bytes"}], is
+ * absent when there are none. seq is given at the commit: records of one class
  * have the order in which they were put; seq never restarts while the store's file lives. A
  * batch may be sent more than once, and after a restart of the agent its records may be cut
  * into other batches: the hub drops duplicates by the record's id, not by the batch's.

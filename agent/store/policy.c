@@ -37,3 +37,10 @@ int vd_policy_image_worth(const char *verdict)
 		return 0;
 	return strcmp(verdict, "WARN") == 0 ? 1 : 2;
 }
+
+int vd_policy_image_rank(enum vd_class class, const char *verdict)
+{
+	if (class == VD_ALARM)
+		return 2;
+	return verdict && strcmp(verdict, "OK") != 0;
+}

@@ -19,3 +19,6 @@ int vd_policy_stream(unsigned turn, const bool has_batch[static VD_STREAMS]);
 
 /* How dear an image is, by the verdict of its record (NULL: none): OK 0, WARN 1, others 2. */
 int vd_policy_image_worth(const char *verdict);
+
+/* Which images go to the hub first: of alarms 2, of parts that are not good 1, others 0. */
+int vd_policy_image_rank(enum vd_class class, const char *verdict);

@@ -10,6 +10,7 @@
 #include "agent/store/outbox.h"
 #include "agent/store/policy.h"
 #include "agent/store/store.h"
+#include "agent/store/upload.h"
 #include "base/buf.h"
 #include "base/loop.h"
 
@@ -21,6 +22,7 @@
  *                      <-- done, ready, state, figures --   room.c    quotas, eviction, tombstones
  *                                                           reader.c  rows -> batches to send
  *                                                           image.c   files of attachments
+ *   upload.c     <-- the next image, what became of it -->  upload.c
  *                                                           key.c     what was stored already
  *                                                           opening.c, salvage.c  the file
  * The lock is never held across a call to SQLite, a write or a handler.
@@ -51,7 +53,8 @@ struct vd_entry {
 	struct vd_fault *fault; /* NULL: stored, once it is done */
 	struct vd_enclosure *enclosures;
 	size_t enclosure_count;
-	int worth;                /* of its images */
+	int64_t wall_ms;
+	int worth, rank;          /* of its images */
 	const char *module, *key; /* behind the tail; key NULL: none */
 	uint32_t body_crc;        /* with a key */
 	enum vd_repeat repeat;
@@ -114,10 +117,30 @@ struct vd_loss {
 	uint64_t row_first, row_last, row_count, row_bytes;
 };
 
+/* What became of images that were handed out. */
+enum { VD_ENDINGS = 32 };
+struct vd_ending {
+	int64_t id;
+	enum vd_image_state state;
+};
+struct vd_endings {
+	struct vd_ending list[VD_ENDINGS];
+	size_t count;
+};
+
+struct vd_uploads {
+	struct vd_upload next;
+	bool has_next, is_new; /* on_image to be called */
+	bool is_sought,
+		is_sought_anew; /* vd_upload_next found none; and the writer has not looked */
+	struct vd_endings endings;
+};
+
 /* What a transaction changes besides the disk: copied before, put back when it fails. */
 struct vd_ledger {
 	struct vd_account account;
 	struct vd_loss losses[VD_CLASSES][VD_REASONS];
+	struct vd_image_count images[VD_IMAGE_STATES];
 	bool is_dirty; /* the figures must be saved */
 };
 
@@ -135,6 +158,7 @@ struct vd_writer {
 	struct vd_claim *claims;
 	uint64_t *done_ids; /* batches delivered, their deletion not committed */
 	size_t done_count, done_capacity;
+	struct vd_endings endings; /* not committed */
 	uint64_t hints[VD_CLASSES]
 		      [2]; /* rows up to here are gone or claimed: backlog (or all), live */
 	uint64_t oldest_clock[VD_CLASSES]; /* of the oldest row; 0: none */
@@ -193,7 +217,9 @@ struct vd_store {
 	bool is_closing;
 	bool is_ready_new, is_state_new; /* handlers to call */
 	char degraded[256], notice[256];
-	struct vd_account account; /* as of the last commit */
+	struct vd_uploads uploads;
+	struct vd_account account;                        /* as of the last commit */
+	struct vd_image_count images_of[VD_IMAGE_STATES]; /* likewise */
 	uint64_t oldest_clock[VD_CLASSES];
 	uint64_t commits, last_commit_us, slowest_commit_us;
 
@@ -283,6 +309,7 @@ VD_MUST int vd_key_keep(struct vd_store *store, const struct vd_entry *from,
 VD_MUST int vd_image_write(const char *folder, struct vd_enclosure *enclosure,
 			   struct vd_fault *fault);
 void vd_image_file(const struct vd_enclosure *enclosure, char file[static 80]);
+const char *vd_image_media_type(const char *file);
 VD_MUST int vd_image_index(struct vd_store *store, struct vd_entry *entry);
 VD_MUST int vd_image_make_room(struct vd_store *store);
 void vd_image_unlink_dead(struct vd_store *store);
@@ -290,3 +317,9 @@ void vd_image_unlink_dead(struct vd_store *store);
 void vd_image_discard(struct vd_store *store, const struct vd_entry *entry);
 /* Gives files without a row one, inside a transaction: after a crash, or when the file was lost. */
 VD_MUST int vd_image_adopt(struct vd_store *store);
+
+/* upload.c */
+void vd_upload_take(struct vd_store *store);           /* with the lock held */
+VD_MUST int vd_upload_end_all(struct vd_store *store); /* inside a transaction */
+/* Outside of one: finds the next image if one is sought. */
+VD_MUST int vd_upload_look(struct vd_store *store);

@@ -202,6 +202,8 @@ static int copy_all(struct salvage *s)
 		r = copy_account(s);
 	if (r == 0 && s->old)
 		r = vd_db_copy_keys(s->old, s->new);
+	if (r == 0 && s->old)
+		r = vd_db_copy_images(s->old, s->new);
 	return r < 0 ? r : vd_db_commit(s->new);
 }
 

@@ -211,7 +211,7 @@ void vd_store_news(struct vd_store *store)
 struct news {
 	struct vd_queue done;
 	struct vd_document *documents;
-	bool is_ready, is_state;
+	bool is_ready, is_state, is_image;
 	char degraded[256];
 };
 
@@ -224,6 +224,8 @@ static void take_news(struct vd_store *store, struct news *news)
 	store->documents_done_end = &store->documents_done;
 	news->is_ready = store->is_ready_new;
 	news->is_state = store->is_state_new;
+	news->is_image = store->uploads.is_new;
+	store->uploads.is_new = false;
 	store->is_ready_new = store->is_state_new = false;
 	memcpy(news->degraded, store->degraded, sizeof news->degraded);
 	(void)pthread_mutex_unlock(&store->lock);
@@ -275,6 +277,8 @@ static void on_news(int fd, int ready, void *argument)
 	}
 	if (news.is_ready && store->handlers.on_ready)
 		store->handlers.on_ready(store->argument);
+	if (news.is_image && store->handlers.on_image)
+		store->handlers.on_image(store->argument);
 }
 
 /* --- open, close --- */
@@ -349,6 +353,7 @@ int vd_store_open(struct vd_loop *loop, const struct vd_store_config *config,
 		r = vd_writer_open(store, &reason);
 	if (r == 0) {
 		store->account = store->writer.ledger.account;
+		memcpy(store->images_of, store->writer.ledger.images, sizeof store->images_of);
 		r = start_thread(store);
 	}
 	if (r < 0) {
@@ -451,6 +456,7 @@ void vd_store_stats(struct vd_store *store, struct vd_store_stats *ret_stats)
 	s.images = store->account.images;
 	s.image_bytes = store->account.image_bytes;
 	s.images_evicted = store->account.images_evicted;
+	memcpy(s.images_of, store->images_of, sizeof s.images_of);
 	s.commits = store->commits;
 	s.last_commit_us = store->last_commit_us;
 	s.slowest_commit_us = store->slowest_commit_us;

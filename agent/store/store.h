@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "agent/store/class.h"
+#include "agent/store/upload.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/fault.h"
@@ -53,6 +54,8 @@ struct vd_store_handlers {
 	void (*on_document_stored)(void *argument, uint64_t token, const struct vd_fault *fault);
 	/* The store became degraded, for another reason, or sound again (NULL). */
 	void (*on_state)(void *argument, const char *degraded);
+	/* vd_upload_next has an image, after it had none. */
+	void (*on_image)(void *argument);
 };
 
 /*
@@ -115,6 +118,8 @@ struct vd_store_stats {
 	uint64_t tombstones_pending, tombstones_delivered;
 	uint64_t queued_records, queued_bytes; /* in memory, not on disk yet */
 	uint64_t images, image_bytes, images_evicted;
+	struct vd_image_count
+		images_of[VD_IMAGE_STATES]; /* waiting now; the others over the life */
 	uint64_t commits, last_commit_us, slowest_commit_us; /* since the start */
 	uint64_t next_seq;
 	uint64_t key_conflicts; /* since the start: repeated, with another body */

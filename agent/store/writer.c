@@ -222,6 +222,8 @@ static int write_group(struct vd_store *store)
 		r = vd_reader_delete_done(store);
 	if (r == 0)
 		r = put_documents(w);
+	if (r == 0)
+		r = vd_upload_end_all(store);
 	if (r == 0 && w->needs_adoption)
 		r = vd_image_adopt(store);
 	if (r == 0)
@@ -378,11 +380,13 @@ static void take(struct vd_store *store, bool commits)
 	if (store->wants_boundary)
 		w->boundary = w->ledger.account.next_seq - 1;
 	store->wants_boundary = store->wants_load = false;
+	store->uploads.is_sought_anew = false;
 	if (!commits)
 		return;
 	take_records(store);
 	take_documents(store);
 	take_ids(store);
+	vd_upload_take(store);
 	store->due_ms = UINT64_MAX;
 	w->next_expiry_ms = vd_clock_mono_ms() + expiry_period_ms(store);
 }
@@ -421,6 +425,7 @@ static void post(struct vd_store *store)
 	}
 	vd_queue_append(&store->done, &w->finished);
 	store->account = w->ledger.account;
+	memcpy(store->images_of, w->ledger.images, sizeof store->images_of);
 	memcpy(store->oldest_clock, w->oldest_clock, sizeof store->oldest_clock);
 	if (has_answers || store->documents_done)
 		vd_store_news(store);
@@ -476,6 +481,7 @@ static void finish(struct vd_store *store, uint64_t started_us)
 	}
 	vd_image_unlink_dead(store);
 	vd_reader_forget_done(store);
+	w->endings.count = 0;
 	find_oldest(store);
 	(void)pthread_mutex_lock(&store->lock);
 	post_documents(store);
@@ -488,7 +494,8 @@ static void finish(struct vd_store *store, uint64_t started_us)
 
 static bool has_work(const struct vd_writer *w)
 {
-	bool has = w->documents || w->done_count || w->needs_adoption || w->ledger.is_dirty;
+	bool has = w->documents || w->done_count || w->endings.count || w->needs_adoption ||
+		   w->ledger.is_dirty;
 
 	for (int class = 0; class < VD_CLASSES; class ++)
 		has = has || w->held[class].head;
@@ -528,7 +535,12 @@ static int commit_and_load(struct vd_store *store, bool commits, char *error, si
 	int r = commits || !w->db ? commit_group(store, error, error_size) : 0;
 
 	post(store); /* nobody waits for the loading below */
-	if (r == 0 && (r = vd_reader_fill(store)) < 0)
+	if (r < 0)
+		return r;
+	r = vd_reader_fill(store);
+	if (r == 0)
+		r = vd_upload_look(store);
+	if (r < 0)
 		(void)snprintf(error, error_size, "%s",
 			       r == -ENOMEM ? "out of memory" : vd_db_error(w->db));
 	return r;
@@ -579,7 +591,7 @@ static uint64_t next_deadline(const struct vd_store *store)
 	const struct vd_writer *w = &store->writer;
 	uint64_t when_ms = store->due_ms;
 
-	if (store->wants_load || store->wants_boundary)
+	if (store->wants_load || store->wants_boundary || store->uploads.is_sought_anew)
 		when_ms = 0;
 	if (store->has_new_bounds)
 		when_ms = 0;

@@ -93,8 +93,13 @@ void bench_free(struct bench *b)
 
 void bench_open(struct bench *b)
 {
-	static const struct vd_store_handlers handlers = { on_stored, on_refused, on_ready,
-							   on_document_stored, on_state };
+	static const struct vd_store_handlers handlers = {
+		.on_stored = on_stored,
+		.on_refused = on_refused,
+		.on_ready = on_ready,
+		.on_document_stored = on_document_stored,
+		.on_state = on_state,
+	};
 	struct vd_fault fault = { 0 };
 	int r = vd_store_open(b->loop, &b->config, &handlers, b, &b->store, &fault);
 
