@@ -103,7 +103,7 @@ def yolo():
 
 def slow():
     """The classifier behind many layers that change nothing and take their time."""
-    size, channels, layers = 128, 16, 60
+    size, channels, layers = 128, 16, 30
     same = [float(o == i and at == 4) for o in range(channels) for i in range(channels)
             for at in range(9)]
     weights = [tensor("wide", [channels, 3, 1, 1], [float(o % 3 == i) for o in range(channels)
