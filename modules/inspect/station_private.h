@@ -59,6 +59,7 @@ struct vd_station {
 	struct vd_admission admissions[VD_TRIGGER_SOURCES];
 	uint64_t trigger_seq;     /* of them all: a PLC sees it change with each part */
 	struct vd_ledger *ledger; /* NULL: there is no state folder */
+	cJSON *found;             /* what a start found open in it; some may be closed since */
 	bool is_not_durable;      /* the alarm is raised */
 	struct vd_station_call calls[VD_STATION_CALLS];
 	struct vd_source *tick, *recover, *watch;

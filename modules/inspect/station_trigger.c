@@ -91,19 +91,6 @@ static cJSON *accept_body(const struct vd_station *station, const struct vd_item
 	return VD_TAKE(body);
 }
 
-/* -errno: the item goes on, but a crash would lose it without a word. */
-static int record(struct vd_station *station, const struct vd_item *item)
-{
-	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
-
-	if (!station->ledger)
-		return -ENOENT;
-	body = accept_body(station, item);
-	return body ? vd_ledger_accept(station->ledger, &body) : -ENOMEM;
-}
-
-/* ---- durability ---- */
-
 static void tell_durable(struct vd_station *station, int status)
 {
 	if ((status < 0) == station->is_not_durable)
@@ -113,6 +100,28 @@ static void tell_durable(struct vd_station *station, int status)
 			 status < 0 ? strerror(-status) : "triggers are on the disk again");
 	vd_station_changed(station);
 }
+
+/* Takes *body. -errno: the item goes on, but a crash would lose it without a word. */
+static int record_body(struct vd_station *station, cJSON **body)
+{
+	VD_CLEANUP(vd_json_free) cJSON *own = VD_TAKE(*body);
+	int r = -ENOENT;
+
+	if (station->ledger)
+		r = own ? vd_ledger_accept(station->ledger, &own) : -ENOMEM;
+	if (r < 0)
+		tell_durable(station, r);
+	return r;
+}
+
+static int record(struct vd_station *station, const struct vd_item *item)
+{
+	cJSON *body = accept_body(station, item);
+
+	return record_body(station, &body);
+}
+
+/* ---- durability ---- */
 
 static void answer_recorded(struct vd_station *station, int64_t call, const char *item_id,
 			    int status)
@@ -221,8 +230,10 @@ static void ask_camera(struct vd_station *station, struct vd_item *item, int cam
 
 static void ask_cameras(struct vd_station *station, struct vd_item **item)
 {
-	for (int i = 0; i < (*item)->recipe->camera_count; i++)
-		ask_camera(station, *item, i);
+	for (int i = 0; i < (*item)->recipe->camera_count; i++) {
+		if ((*item)->shots[i].state == VD_SHOT_AWAITED)
+			ask_camera(station, *item, i);
+	}
 	if (vd_item_is_complete(*item)) {
 		vd_station_submit(station, item);
 	} else if (vd_assembly_open(station->assembly, item, NULL, vd_clock_mono_us()) < 0) {
@@ -312,43 +323,49 @@ static int check_trained(const struct vd_station *station, struct vd_fault *faul
 {
 	const cJSON *model = vd_json_object(station->state, "model");
 	const char *state = vd_json_string(model, "state", "");
+	const char *recipe = station->set->recipes[station->set->active].name;
 
+	if (strcmp(vd_json_string(station->state, "recipe", ""), recipe) != 0)
+		return 0; /* the state is of the recipe before */
 	if (strcmp(state, "untrained") != 0 && strcmp(state, "rejected") != 0 &&
 	    strcmp(state, "validated") != 0)
 		return 0;
-	vd_fault_set(fault, 403, NULL, "notArmed: the model of recipe \"%.60s\" is %s",
-		     station->set->recipes[station->set->active].name, state);
+	vd_fault_set(fault, 403, NULL, "notArmed: the model of recipe \"%.60s\" is %s", recipe,
+		     state);
 	return -EACCES;
+}
+
+/* The item that this frame is about to begin, recorded before it is put together. */
+static void open_recorded(struct vd_station *station, const struct vd_arrival *arrival)
+{
+	VD_CLEANUP(vd_item_free) struct vd_item *item = NULL;
+	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
+	const uint64_t now_us = vd_clock_mono_us();
+
+	if (vd_item_new(vd_station_set(station), now_us, &item) < 0)
+		return;
+	if (arrival->trigger)
+		item->trigger = cJSON_Duplicate(arrival->trigger, true);
+	if (arrival->serial)
+		(void)snprintf(item->serial, sizeof item->serial, "%s", arrival->serial);
+	body = accept_body(station, item);
+	if (vd_assembly_open(station->assembly, &item, arrival, now_us) == 0)
+		(void)!record_body(station, &body);
 }
 
 bool vd_station_admits(struct vd_station *station, const struct vd_arrival *arrival)
 {
-	struct vd_item *item = NULL;
 	struct vd_fault fault = { 0 };
-	int r = check_open(station, VD_BY_CAMERA, &fault);
 
-	if (r == 0)
-		r = admit(station, VD_BY_CAMERA, &fault);
-	if (r < 0) {
+	if (check_open(station, VD_BY_CAMERA, &fault) < 0 ||
+	    admit(station, VD_BY_CAMERA, &fault) < 0) {
 		vd_assembly_pass_over(station->assembly, arrival);
 		vd_station_changed(station);
 		return false;
 	}
 	arm_watch(station);
-	if (!station->triggers.camera_is_durable)
-		return true;
-	r = vd_item_new(vd_station_set(station), vd_clock_mono_us(), &item);
-	if (r == 0 && arrival->trigger)
-		item->trigger = cJSON_Duplicate(arrival->trigger, true);
-	if (r == 0 && arrival->serial)
-		(void)snprintf(item->serial, sizeof item->serial, "%s", arrival->serial);
-	if (r == 0)
-		r = record(station, item);
-	if (r < 0)
-		tell_durable(station, r);
-	if (item)
-		(void)!vd_assembly_open(station->assembly, &item, arrival, vd_clock_mono_us());
-	(void)vd_item_free(item);
+	if (station->triggers.camera_is_durable)
+		open_recorded(station, arrival);
 	return true;
 }
 
@@ -359,8 +376,6 @@ static int set_off(struct vd_station *station, struct vd_item **item)
 {
 	const int r = record(station, *item);
 
-	if (r < 0)
-		tell_durable(station, r);
 	if (vd_item_is_complete(*item))
 		vd_station_submit(station, item);
 	else
@@ -561,15 +576,22 @@ static void on_tick(void *argument)
 
 /* ---- what a restart finds ---- */
 
-static const cJSON *accepted_for(const cJSON *open, const char *file)
+static bool is_open(const struct vd_station *station, const cJSON *accepted)
+{
+	return vd_ledger_find(station->ledger, vd_json_string(accepted, "id", "")) != NULL;
+}
+
+/* By the process before this one; NULL: no trigger of this file is open. */
+static const cJSON *accepted_for(const struct vd_station *station, const char *file)
 {
 	const cJSON *each;
 
-	cJSON_ArrayForEach(each, open)
+	cJSON_ArrayForEach(each, station->found)
 	{
 		const cJSON *trigger = vd_json_object(each, "trigger");
 
-		if (strcmp(vd_json_string(trigger, "file", ""), file) == 0)
+		if (strcmp(vd_json_string(trigger, "file", ""), file) == 0 &&
+		    is_open(station, each))
 			return each;
 	}
 	return NULL;
@@ -591,6 +613,7 @@ static bool can_resume(const struct vd_station *station, const cJSON *accepted)
 	char path[VD_STATION_PATH];
 
 	return file && station->drop && station->triggers.file_is_frame &&
+	       station->set->recipes[station->set->active].camera_count == 1 &&
 	       is_same_recipe(station, accepted) &&
 	       snprintf(path, sizeof path, "%s/%s", station->triggers.folder, file) <
 		       VD_STATION_PATH &&
@@ -674,9 +697,7 @@ static bool must_wait(struct vd_station *station, bool is_new)
 static enum vd_drop_answer on_file(const char *name, const char *path, void *argument)
 {
 	struct vd_station *station = argument;
-	VD_CLEANUP(vd_json_free)
-	cJSON *open = station->ledger ? vd_ledger_open_items(station->ledger) : NULL;
-	const cJSON *accepted = accepted_for(open, name);
+	const cJSON *accepted = accepted_for(station, name);
 	char serial[VD_SERIAL_BYTES];
 	const struct ask ask = { .source = VD_BY_FILE, .serial = serial, .file = name };
 	struct vd_fault fault = { 0 };
@@ -697,10 +718,9 @@ static enum vd_drop_answer on_file(const char *name, const char *path, void *arg
 static void recover(void *argument)
 {
 	struct vd_station *station = argument;
-	VD_CLEANUP(vd_json_free) cJSON *open = vd_ledger_open_items(station->ledger);
 	const cJSON *each;
 
-	cJSON_ArrayForEach(each, open)
+	cJSON_ArrayForEach(each, station->found)
 	{
 		if (!can_resume(station, each))
 			tell_interrupted(station, each);
@@ -711,11 +731,9 @@ static void recover(void *argument)
 /* Files whose items are told of as interrupted must not trigger once more. */
 static void claim_files(struct vd_station *station)
 {
-	VD_CLEANUP(vd_json_free)
-	cJSON *open = station->ledger ? vd_ledger_open_items(station->ledger) : NULL;
 	const cJSON *each;
 
-	cJSON_ArrayForEach(each, open)
+	cJSON_ArrayForEach(each, station->found)
 	{
 		const char *file = vd_json_string(vd_json_object(each, "trigger"), "file", NULL);
 
@@ -740,7 +758,10 @@ static int open_ledger(struct vd_station *station)
 	r = vd_ledger_new(path, wake, station, &station->ledger, &fault);
 	if (fault.code)
 		vd_log(VD_ERROR, "triggers.unread", "path=%s text=\"%s\"", path, fault.text);
-	return r;
+	if (r < 0)
+		return r;
+	station->found = vd_ledger_open_items(station->ledger);
+	return station->found ? 0 : -ENOMEM;
 }
 
 int vd_station_triggers_start(struct vd_station *station)
@@ -812,5 +833,6 @@ void vd_station_triggers_stop(struct vd_station *station)
 	(void)vd_source_free(station->watch);
 	(void)vd_drop_free(station->drop);
 	(void)vd_ledger_free(station->ledger);
+	(void)vd_json_free(station->found);
 	vd_trigger_options_fini(&station->triggers);
 }

@@ -741,6 +741,32 @@ static void a_trigger_that_a_crash_left_open_is_told_of_once_under_its_item(void
 	end(&f);
 }
 
+/* Parameters and call come in one go: what is open by then is this process's own. */
+static void a_trigger_just_after_the_start_was_not_interrupted(void **state)
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	char text[512], id[VD_UUID_TEXT];
+	struct fixture f;
+
+	begin(&f, "{}");
+	(void)await(&f, "refused");
+	make_template(&f, &jpeg);
+	assert_int_equal(kill(f.pid, SIGSTOP), 0);
+	change(&f, 7, golden(&f, 8, text));
+	send_json(f.agent, "{\"type\":\"call\",\"id\":9,\"method\":\"inspect\",\"body\":{}}", NULL,
+		  0);
+	assert_int_equal(kill(f.pid, SIGCONT), 0);
+	(void)snprintf(id, sizeof id, "%s",
+		       vd_json_string(vd_json_object(await_output(&f, "capture"), "body"),
+				      "triggerId", ""));
+	connect_camera(&f);
+	usleep(100000);
+	answer_trigger(&f, &jpeg, id, 0);
+	expect_verdict(vd_json_object(await_output(&f, "verdict"), "body"), id, "OK", 3, 7);
+	answer_with(&f, f.packet.json, "stored");
+	end(&f);
+}
+
 static void a_station_that_is_stopped_tells_of_what_it_has_not_seen(void **state)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
@@ -935,6 +961,7 @@ VD_TEST_MAIN(
 	cmocka_unit_test(five_triggers_that_wait_are_judged_by_the_recipe_they_came_under),
 	cmocka_unit_test(only_a_frame_that_answers_its_trigger_joins_an_item),
 	cmocka_unit_test(a_trigger_that_a_crash_left_open_is_told_of_once_under_its_item),
+	cmocka_unit_test(a_trigger_just_after_the_start_was_not_interrupted),
 	cmocka_unit_test(a_station_that_is_stopped_tells_of_what_it_has_not_seen),
 	cmocka_unit_test(a_frame_of_the_camera_s_own_is_told_of_after_a_crash_where_it_is_to_be),
 	cmocka_unit_test(replay_tells_which_verdicts_would_change),
