@@ -101,11 +101,8 @@ static void cell_sums_fini_p(struct vd_cell_sums *sums)
 	cell_sums_fini(sums);
 }
 
-static int shape_cells(struct vd_cells *cells, const struct vd_image *image)
+static int shape(struct vd_cells *cells, int columns, int rows)
 {
-	const int columns = (image->width + VD_CELL_PX - 1) / VD_CELL_PX;
-	const int rows = (image->height + VD_CELL_PX - 1) / VD_CELL_PX;
-
 	if (columns == cells->columns && rows == cells->rows)
 		return 0;
 	vd_cells_fini(cells);
@@ -120,6 +117,12 @@ static int shape_cells(struct vd_cells *cells, const struct vd_image *image)
 	return 0;
 }
 
+static int shape_cells(struct vd_cells *cells, const struct vd_image *image)
+{
+	return shape(cells, (image->width + VD_CELL_PX - 1) / VD_CELL_PX,
+		     (image->height + VD_CELL_PX - 1) / VD_CELL_PX);
+}
+
 int vd_cells_measure(struct vd_cells *cells, const struct vd_image *image)
 {
 	VD_CLEANUP(cell_sums_fini) struct vd_cell_sums sums = { 0 };
@@ -130,6 +133,20 @@ int vd_cells_measure(struct vd_cells *cells, const struct vd_image *image)
 	for (int row = 0; r == 0 && row < cells->rows; row++)
 		measure_cells_row(cells, image, row, &sums);
 	return r;
+}
+
+double vd_cells_ratio(const struct vd_cells *cells, const struct vd_cells *others)
+{
+	const size_t count = (size_t)cells->columns * (size_t)cells->rows;
+	uint64_t sum = 0, other = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t weight = (uint64_t)smaller(cells->weights[i], others->weights[i]);
+
+		sum += weight * (cells->means[i] + 1U);
+		other += weight * (others->means[i] + 1U);
+	}
+	return other > 0 ? (double)sum / (double)other : 1;
 }
 
 void vd_cells_fini(struct vd_cells *cells)
@@ -228,18 +245,6 @@ static int shape_gains(struct vd_gains *gains, int columns, int rows)
 	return 0;
 }
 
-static double mean_gain(const struct vd_cells *reference, const struct vd_cells *image)
-{
-	const size_t count = (size_t)image->columns * (size_t)image->rows;
-	uint64_t wanted = 0, found = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		wanted += reference->means[i] + 1U;
-		found += image->means[i] + 1U;
-	}
-	return (double)wanted / (double)found;
-}
-
 int vd_gains_measure(struct vd_gains *gains, const struct vd_cells *reference,
 		     const struct vd_cells *image, int window_px)
 {
@@ -255,7 +260,7 @@ int vd_gains_measure(struct vd_gains *gains, const struct vd_cells *reference,
 		return r;
 	for (int row = 0; row < image->rows; row++)
 		measure_gains_row(gains, reference, image, row, radius_of(window_px), sums);
-	gains->mean = mean_gain(reference, image);
+	gains->mean = vd_cells_ratio(reference, image);
 	return 0;
 }
 
@@ -300,6 +305,20 @@ int vd_gains_row(const struct vd_gains *gains, int y, int n, uint16_t *out)
 		return -ENOMEM;
 	lay_gains_row(gains, y, n, knots, out);
 	return 0;
+}
+
+int vd_cells_level(const struct vd_cells *reference, const struct vd_cells *cells, int window_px,
+		   struct vd_gains *gains, struct vd_image *image)
+{
+	VD_CLEANUP(vd_free) uint16_t *row = malloc((size_t)image->width * sizeof *row);
+	int r = row ? vd_gains_measure(gains, reference, cells, window_px) : -ENOMEM;
+
+	for (int y = 0; r == 0 && y < image->height; y++) {
+		r = vd_gains_row(gains, y, image->width, row);
+		if (r == 0)
+			vd_row_gain(vd_image_row(image, y), row, image->width);
+	}
+	return r;
 }
 
 /* ---- row by row ---- */
@@ -349,7 +368,7 @@ void vd_lighting_row(struct vd_lighting *lighting, int y, int n, uint16_t *out)
 void vd_lighting_end(struct vd_lighting *lighting)
 {
 	measure_until(lighting, lighting->cells->rows);
-	lighting->gains->mean = mean_gain(lighting->reference, lighting->cells);
+	lighting->gains->mean = vd_cells_ratio(lighting->reference, lighting->cells);
 }
 
 void vd_lighting_fini(struct vd_lighting *lighting)

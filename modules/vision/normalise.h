@@ -31,6 +31,10 @@ struct vd_cell_sums {
 };
 
 VD_MUST int vd_cells_measure(struct vd_cells *cells, const struct vd_image *image);
+
+/* Brightness of cells over that of others of the same shape, by what has clipped in neither. */
+double vd_cells_ratio(const struct vd_cells *cells, const struct vd_cells *others);
+
 void vd_cells_fini(struct vd_cells *cells);
 
 /* One gain a cell (VD_GAIN_ONE is 1). Starts as { 0 }. */
@@ -50,6 +54,13 @@ void vd_gains_fini(struct vd_gains *gains);
 
 /* The gain of each of n pixels of row y, between cell centres linear. -ENOMEM. */
 VD_MUST int vd_gains_row(const struct vd_gains *gains, int y, int n, uint16_t *out);
+
+/*
+ * image, of which cells were measured, brought to the brightness of reference in place. gains:
+ * memory. -EINVAL, -ENOMEM.
+ */
+VD_MUST int vd_cells_level(const struct vd_cells *reference, const struct vd_cells *cells,
+			   int window_px, struct vd_gains *gains, struct vd_image *image);
 
 /*
  * The same in one go from top to bottom: cells are measured only as far ahead as the window

@@ -79,18 +79,11 @@ struct vd_variation_learner *vd_variation_learner_free(struct vd_variation_learn
 
 static int normalise(struct vd_variation_learner *learner, struct vd_image *image)
 {
-	VD_CLEANUP(vd_free) uint16_t *gains = malloc((size_t)image->width * sizeof *gains);
-	int r = gains ? vd_cells_measure(&learner->cells, image) : -ENOMEM;
+	const int r = vd_cells_measure(&learner->cells, image);
 
-	if (r == 0)
-		r = vd_gains_measure(&learner->gains, &learner->first, &learner->cells,
-				     learner->window_px);
-	for (int y = 0; r == 0 && y < image->height; y++) {
-		r = vd_gains_row(&learner->gains, y, image->width, gains);
-		if (r == 0)
-			vd_row_gain(vd_image_row(image, y), gains, image->width);
-	}
-	return r;
+	return r < 0 ? r
+		     : vd_cells_level(&learner->first, &learner->cells, learner->window_px,
+				      &learner->gains, image);
 }
 
 int vd_variation_learn(struct vd_variation_learner *learner, struct vd_image *registered)

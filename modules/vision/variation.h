@@ -50,7 +50,7 @@ VD_DEFINE_CLEANUP(struct vd_variation_learner, vd_variation_learner_free)
 VD_MUST int vd_variation_learn(struct vd_variation_learner *learner, struct vd_image *registered);
 int vd_variation_parts(const struct vd_variation_learner *learner);
 
-/* Before the first part: later ones are normalised to this image's brightness. -ENOMEM. */
+/* Before the first part: it and later ones are normalised to this image's brightness. -ENOMEM. */
 VD_MUST int vd_variation_refer(struct vd_variation_learner *learner, const struct vd_image *image);
 
 /* Brings a registered image to the brightness that parts are learnt at, in place. -ENOMEM. */

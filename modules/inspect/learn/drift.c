@@ -6,11 +6,15 @@
 #include <string.h>
 
 #include "modules/inspect/learn/pupil.h"
+#include "modules/vision/kernels.h"
+#include "modules/vision/normalise.h"
 
-enum { ROWS_LOOKED_AT = 8, GRID = 4, SETTLING = 20 };
+enum { ROWS_LOOKED_AT = 8, SETTLING = 20 };
+
+enum { SQUARE = 4, SQUARES = 4096 }; /* pixels a side; about so many a region */
 
 static const double WEIGHT = 0.05, SLACK = 0.75, CUSUM_SIGMAS = 5, CUSUM_MOST = 1000,
-		    CONTRAST_LEAST = 12;
+		    CONTRAST_LEAST = 12, SOUND_LEAST = 0.1;
 
 /* Good parts in a row differ less than those of a week. */
 static const double LEAST[2][VD_SIGHTS] = { { 0.5, 0.25, 0.005 }, { 0.1, 0.1, 0.02 } };
@@ -180,32 +184,104 @@ static double deviation_of(const struct sums *sums)
 	return sqrt(fmax(0, sums->squares / sums->n - mean * mean));
 }
 
+/*
+ * Means of squares spread over the region, as they were learnt and as they are seen: single pixels
+ * would make of every difference in sharpness one of the lamp.
+ */
+struct pairs {
+	struct sums taught, seen;
+};
+
+struct square {
+	double mean;
+	bool is_clipped;
+};
+
+static struct square taught_square(const struct vd_model_step *step, int x, int y)
+{
+	const size_t width = (size_t)step->where.width;
+	const uint16_t *mean = step->variation.mean + (size_t)y * width + (size_t)x;
+	struct square square = { 0 };
+
+	for (size_t i = 0; i < SQUARE * SQUARE; i++) {
+		const int v = mean[i / SQUARE * width + i % SQUARE];
+
+		square.mean += v / (256.0 * SQUARE * SQUARE);
+		square.is_clipped |= v >= VD_CLIPPED * 256;
+	}
+	return square;
+}
+
+static struct square seen_square(const struct vd_image *image, int x, int y)
+{
+	struct square square = { 0 };
+
+	for (int i = 0; i < SQUARE * SQUARE; i++) {
+		const int v = vd_image_row(image, y + i / SQUARE)[x + i % SQUARE];
+
+		square.mean += (double)v / (SQUARE * SQUARE);
+		square.is_clipped |= v >= VD_CLIPPED;
+	}
+	return square;
+}
+
+static void put_pair(struct pairs *pairs, const struct square *taught, const struct square *seen)
+{
+	put(&pairs->taught, taught->mean);
+	put(&pairs->seen, seen->mean);
+}
+
+static int pitch_of(const struct vd_model_step *step)
+{
+	const double pitch = sqrt((double)step->where.width * step->where.height / SQUARES);
+
+	return (int)fmin(fmax(pitch, SQUARE), VD_CELL_PX);
+}
+
+/* Clipped pixels would make every brighter lamp look flat: only where all have are they used. */
+static void collect_pairs(const struct vd_model_step *step, const struct vd_image *image,
+			  const struct vd_pose *pose, struct pairs *all, struct pairs *sound)
+{
+	const int pitch = pitch_of(step);
+
+	for (int y = 0; y + SQUARE <= step->where.height; y += pitch) {
+		double left, top, right, bottom;
+
+		vd_pose_map(pose, step->where.x, step->where.y + y, &left, &top);
+		vd_pose_map(pose, step->where.x + 1, step->where.y + y, &right, &bottom);
+		for (int x = 0; x + SQUARE <= step->where.width; x += pitch) {
+			const double u = left + x * (right - left), v = top + x * (bottom - top);
+			struct square taught, seen;
+
+			if (!(u >= 0) || !(v >= 0) || u > image->width - SQUARE ||
+			    v > image->height - SQUARE)
+				continue;
+			taught = taught_square(step, x, y);
+			seen = seen_square(image, (int)lrint(u), (int)lrint(v));
+			put_pair(all, &taught, &seen);
+			if (!taught.is_clipped && !seen.is_clipped)
+				put_pair(sound, &taught, &seen);
+		}
+	}
+}
+
 bool vd_photometry_measure(const struct vd_model_step *step, const struct vd_image *image,
 			   const struct vd_pose *pose, struct vd_photometry *ret_photometry)
 {
-	struct sums taught = { 0 }, seen = { 0 };
-	double mean;
+	struct pairs all = { 0 }, sound = { 0 };
+	const struct pairs *pairs = &sound;
 
-	for (int y = 0; y < step->where.height; y += GRID) {
-		for (int x = 0; x < step->where.width; x += GRID) {
-			double u, v;
-
-			vd_pose_map(pose, step->where.x + x, step->where.y + y, &u, &v);
-			if (!(u >= 0) || !(v >= 0) || u > image->width - 1 || v > image->height - 1)
-				continue;
-			put(&seen, vd_image_row(image, (int)lrint(v))[lrint(u)]);
-			put(&taught, step->variation.mean[(size_t)y * (size_t)step->where.width +
-							  (size_t)x] /
-					     256.0);
-		}
-	}
-	if (taught.n < 1)
+	collect_pairs(step, image, pose, &all, &sound);
+	if (all.seen.n < 1)
 		return false;
-	mean = taught.sum / taught.n;
-	ret_photometry->gain = deviation_of(&taught) < CONTRAST_LEAST
-				       ? (seen.sum + seen.n) / (taught.sum + taught.n)
-				       : deviation_of(&seen) / deviation_of(&taught);
-	ret_photometry->offset = seen.sum / seen.n - ret_photometry->gain * mean;
+	if (sound.seen.n < SOUND_LEAST * all.seen.n)
+		pairs = &all;
+	ret_photometry->gain =
+		deviation_of(&pairs->taught) < CONTRAST_LEAST
+			? (pairs->seen.sum + pairs->seen.n) / (pairs->taught.sum + pairs->taught.n)
+			: deviation_of(&pairs->seen) / deviation_of(&pairs->taught);
+	ret_photometry->offset =
+		(pairs->seen.sum - ret_photometry->gain * pairs->taught.sum) / pairs->seen.n;
 	return true;
 }
 

@@ -58,7 +58,7 @@ int vd_drift_put(struct vd_drift *drift, const struct vd_recipe *recipe,
 
 /*
  * How the region of a variation step is lit against the model's mean: image = gain * mean +
- * offset, by mean and deviation of a grid of pixels (which misalignment hardly changes). Of a
+ * offset, by mean and deviation of small squares (which misalignment hardly changes). Of a
  * region without contrast the gain is the ratio of the means. false: outside the image.
  */
 struct vd_photometry {

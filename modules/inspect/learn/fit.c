@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "modules/inspect/learn/fitting.h"
+#include "modules/vision/kernels.h"
 #include "modules/vision/statistic.h"
 #include "modules/vision/warp.h"
 
@@ -188,6 +189,41 @@ static int take_mean_patch(struct pupil *pupil, const struct vd_step *step,
 	return vd_warp(mean, &identity, whole, &pupil->patch);
 }
 
+/* How much brighter parts are on the average than cells, by what has clipped in neither. */
+static double average_gain(const struct fitting *fitting, int step, const struct vd_cells *cells)
+{
+	const struct vd_lesson *lesson = fitting->lesson;
+	double sum = 0;
+	int count = 0;
+
+	for (int i = 0; i < lesson->parts; i++) {
+		if (lesson->samples[i].is_out)
+			continue;
+		sum += vd_cells_ratio(&lesson->samples[i].cells[step], cells);
+		count++;
+	}
+	return count > 0 ? sum / count : 1;
+}
+
+/* The model shall be lit as parts are on the average, not as the one that others are aligned to. */
+static int refer_to_average(struct fitting *fitting, int step, struct vd_image *mean)
+{
+	VD_CLEANUP(vd_free) uint16_t *gains = malloc((size_t)mean->width * sizeof *gains);
+	struct vd_cells cells = { 0 };
+	int r = gains ? vd_cells_measure(&cells, mean) : -ENOMEM;
+	double gain;
+
+	if (r < 0)
+		return r;
+	gain = average_gain(fitting, step, &cells);
+	vd_cells_fini(&cells);
+	for (int x = 0; x < mean->width; x++)
+		gains[x] = (uint16_t)lrint(fmin(fmax(gain, 0.5), 2) * VD_GAIN_ONE);
+	for (int y = 0; y < mean->height; y++)
+		vd_row_gain(vd_image_row(mean, y), gains, mean->width);
+	return vd_variation_refer(fitting->lesson->pupils[step].learner, mean);
+}
+
 static int begin_again(struct fitting *fitting, int i)
 {
 	struct pupil *pupil = &fitting->lesson->pupils[i];
@@ -203,7 +239,9 @@ static int begin_again(struct fitting *fitting, int i)
 		r = vd_variation_learner_new(mean.width, mean.height,
 					     is_patch ? 0 : step->variation.window_px,
 					     &pupil->learner);
-	return r < 0 ? r : vd_variation_refer(pupil->learner, &mean);
+	if (r < 0 || is_patch || step->variation.window_px == 0)
+		return r;
+	return refer_to_average(fitting, i, &mean);
 }
 
 static int begin_texture_again(struct pupil *pupil, const struct vd_step *step)

@@ -262,6 +262,29 @@ static void stroke(struct vd_image *part, double x, double y, double turn, doubl
 	}
 }
 
+void sim_draw_disc(struct vd_image *part, double x, double y, double diameter, double contrast)
+{
+	ellipse(part, x, y, diameter / 2, diameter / 2, 0, contrast, 1);
+}
+
+double sim_find_place(const struct vd_image *part, struct vd_rect where, double contrast,
+		      struct sim_random *random, double *ret_x, double *ret_y)
+{
+	const double sign = next(random) & 1 ? 1 : -1;
+
+	for (;;) {
+		double level;
+
+		*ret_x = sim_uniform(random, where.x + 24, where.x + where.width - 24);
+		*ret_y = sim_uniform(random, where.y + 24, where.y + where.height - 24);
+		level = vd_image_row(part, (int)*ret_y)[(int)*ret_x];
+		if (level + sign * contrast <= 250 && level + sign * contrast >= 5)
+			return sign * contrast;
+		if (level - sign * contrast <= 250 && level - sign * contrast >= 5)
+			return -sign * contrast;
+	}
+}
+
 void sim_draw_defect(struct vd_image *part, struct vd_rect where, enum sim_kind kind,
 		     double contrast, struct sim_random *random)
 {

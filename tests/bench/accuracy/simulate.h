@@ -48,3 +48,10 @@ const char *sim_kind_name(enum sim_kind kind);
 /* Draws a defect of this contrast (grey levels, either sign) on the part, inside where. */
 void sim_draw_defect(struct vd_image *part, struct vd_rect where, enum sim_kind kind,
 		     double contrast, struct sim_random *random);
+
+/* A disc of this diameter there, with an edge of a pixel. */
+void sim_draw_disc(struct vd_image *part, double x, double y, double diameter, double contrast);
+
+/* A place for it with room for the contrast, and its sign. */
+double sim_find_place(const struct vd_image *part, struct vd_rect where, double contrast,
+		      struct sim_random *random, double *ret_x, double *ret_y);

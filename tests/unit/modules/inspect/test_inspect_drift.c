@@ -112,7 +112,8 @@ static void gain_and_offset_of_the_light_are_measured(void **state)
 {
 	static const double table[][3] = { { 1, 0, 1 },   { 0.85, 0, 1 }, { 1.15, 0, 1 },
 					   { 0.7, 0, 0 }, { 1.3, 0, 0 },  { 1, 15, 1 },
-					   { 1, -40, 0 }, { 1, 40, 0 },   { 0.9, 10, 1 } };
+					   { 1, -40, 0 }, { 1, 40, 0 },   { 0.9, 10, 1 },
+					   { 1.45, 0, 0 } /* clips */ };
 	const struct vd_pose identity = vd_pose_identity();
 	struct vd_image image = { 0 }, lit = { 0 };
 	const struct scene_capture capture = scene_plain(240, 200);

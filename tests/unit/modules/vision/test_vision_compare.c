@@ -141,7 +141,7 @@ static struct scene_capture part(uint32_t seed)
 	return capture;
 }
 
-static struct vd_variation *learnt(void)
+static struct vd_variation *learnt_under(double lamp)
 {
 	const struct vd_variation_options options = vd_variation_defaults();
 	const struct vd_pose identity = vd_pose_identity();
@@ -155,10 +155,11 @@ static struct vd_variation *learnt(void)
 		0);
 	assert_int_equal(vd_variation_finish(learner, &model), -EAGAIN);
 	for (uint32_t seed = 1; seed <= PARTS; seed++) {
-		const struct scene_capture capture = part(seed);
+		struct scene_capture capture = part(seed);
 
+		capture.gain *= lamp;
 		scene_take(&capture, &image);
-		assert_int_equal(vd_warp(&image, &identity, REGION, &region), 0);
+		assert_int_equal(vd_warp_soft(&image, &identity, REGION, &region), 0);
 		assert_int_equal(vd_variation_learn(learner, &region), 0);
 	}
 	assert_int_equal(vd_variation_learn(learner, &image), -EINVAL);
@@ -170,6 +171,11 @@ static struct vd_variation *learnt(void)
 	vd_image_fini(&image);
 	vd_image_fini(&region);
 	return variation;
+}
+
+static struct vd_variation *learnt(void)
+{
+	return learnt_under(1);
 }
 
 static struct vd_blobs compare_variation(const struct vd_variation *variation,
@@ -227,6 +233,30 @@ static void a_weak_defect_leaves_the_variation_model(void **state)
 	(void)vd_variation_free(variation);
 }
 
+/* At 1.35 times its light the scene's disc is clipped. */
+static void highlights_are_no_defects_under_another_lamp_but_hide_none(void **state)
+{
+	static const double lamps[] = { 0.87, 0.93, 1.07, 1.15 };
+	struct vd_variation *variation = learnt_under(1.35);
+	const struct vd_pose identity = vd_pose_identity();
+
+	for (unsigned i = 0; i < 2 * VD_COUNT(lamps); i++) {
+		struct scene_capture capture = part(300 + i);
+		struct vd_blobs blobs;
+		double score;
+
+		capture.gain *= 1.35 * lamps[i / 2];
+		if (i % 2)
+			capture.defect = (struct vd_rect){ 68, 58, 5, 5 };
+		capture.contrast = -60;
+		blobs = compare_variation(variation, &capture, &identity, &score);
+		if ((blobs.count > 0) != (i % 2 == 1))
+			fail_msg("lamp %g: %zu defects of %u", lamps[i / 2], blobs.count, i % 2);
+		vd_blobs_fini(&blobs);
+	}
+	(void)vd_variation_free(variation);
+}
+
 static void the_region_follows_the_pose(void **state)
 {
 	struct vd_variation *variation = learnt();
@@ -272,5 +302,6 @@ VD_TEST_MAIN(cmocka_unit_test(a_shifted_noisy_good_part_fits_the_golden_template
 	     cmocka_unit_test(normalisation_takes_out_a_change_of_light),
 	     cmocka_unit_test(unseen_good_parts_fit_the_variation_model),
 	     cmocka_unit_test(a_weak_defect_leaves_the_variation_model),
+	     cmocka_unit_test(highlights_are_no_defects_under_another_lamp_but_hide_none),
 	     cmocka_unit_test(the_region_follows_the_pose),
 	     cmocka_unit_test(a_region_that_leaves_the_frame_is_refused))
