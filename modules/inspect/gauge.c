@@ -18,7 +18,7 @@
 #include "modules/vision/warp.h"
 
 struct vd_gauge {
-	struct vd_image window, coloured, plane, moved;
+	struct vd_image window, coloured, plane, moved, turned;
 	struct vd_answer answer;
 	struct vd_count_work count;
 	struct vd_stain_work stain;
@@ -46,6 +46,7 @@ struct vd_gauge *vd_gauge_free(struct vd_gauge *gauge)
 	vd_image_fini(&gauge->coloured);
 	vd_image_fini(&gauge->plane);
 	vd_image_fini(&gauge->moved);
+	vd_image_fini(&gauge->turned);
 	vd_answer_fini(&gauge->answer);
 	vd_count_work_fini(&gauge->count);
 	vd_stain_work_fini(&gauge->stain);
@@ -450,6 +451,15 @@ static void run_model(struct vd_gauge *gauge, const struct vd_step *step,
 	const struct vd_image *image = in_colour ? cut_colour(gauge, step, view->colour, result)
 						 : cut(gauge, step, view->frame, 0, result);
 
+	if (image && step->network.quarters > 0) {
+		const int r = vd_image_turn(image, step->network.quarters, &gauge->turned);
+
+		if (r < 0) {
+			failed(result, r);
+			return;
+		}
+		image = &gauge->turned;
+	}
 	if (image)
 		vd_infer(&gauge->answer, step, image, region_of(step, view->frame), result);
 }

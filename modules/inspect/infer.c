@@ -120,6 +120,35 @@ static void take_class(const struct vd_step *step, const struct vd_answer *answe
 	judge_class(&step->network, label, result);
 }
 
+/* From the turned region back to the region; size: the region's, not turned. */
+static struct vd_detection turned_back(const struct vd_detection *found, int quarters,
+				       struct vd_rect size)
+{
+	struct vd_detection back = *found;
+
+	if (quarters % 2 == 1) {
+		back.width = found->height;
+		back.height = found->width;
+	}
+	switch (quarters) {
+	case 1:
+		back.x = found->y;
+		back.y = size.height - found->x - found->width;
+		break;
+	case 2:
+		back.x = size.width - found->x - found->width;
+		back.y = size.height - found->y - found->height;
+		break;
+	case 3:
+		back.x = size.width - found->y - found->height;
+		back.y = found->x;
+		break;
+	default:
+		break;
+	}
+	return back;
+}
+
 static void take_objects(const struct vd_step *step, const struct vd_answer *answer,
 			 struct vd_rect where, struct vd_step_result *result)
 {
@@ -127,13 +156,13 @@ static void take_objects(const struct vd_step *step, const struct vd_answer *ans
 	double area = 0;
 
 	for (size_t i = 0; i < found->count; i++) {
-		const struct vd_detection *one = &found->list[i];
+		const struct vd_detection one =
+			turned_back(&found->list[i], step->network.quarters, where);
 
-		area += one->width * one->height;
-		if (!add_object(result, vd_package_label(step->network.package, one->label),
-				one->score,
-				in_frame(&result->pose, where, one->x, one->y, one->width,
-					 one->height)))
+		area += one.width * one.height;
+		if (!add_object(
+			    result, vd_package_label(step->network.package, one.label), one.score,
+			    in_frame(&result->pose, where, one.x, one.y, one.width, one.height)))
 			return;
 	}
 	result->values[VD_MEASURE_SCORE] = answer->score;

@@ -10,6 +10,6 @@
  * that is not there, fails, takes too long or is not sure leaves the step without a decision.
  */
 
-/* image: the region, grey or RGB. where: the region as it was taught; result->pose moves it. */
+/* image: the region, grey or RGB, turned as the step wants it. where: the region as it was taught; result->pose moves it. */
 void vd_infer(struct vd_answer *answer, const struct vd_step *step, const struct vd_image *image,
 	      struct vd_rect where, struct vd_step_result *result);

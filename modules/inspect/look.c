@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "modules/image/exif.h"
 #include "modules/image/jpeg.h"
 #include "modules/vision/kernels.h"
 
@@ -54,6 +55,17 @@ static bool has_digest(struct vd_look *look, const struct vd_shot *shot,
 	return true;
 }
 
+/* What it is that is no JPEG, if it is another kind of image. */
+static const char *kind_of(const struct vd_buf *bytes)
+{
+	const char *mime = vd_image_mime(bytes->data, bytes->len);
+
+	if (!mime || strcmp(mime, "image/jpeg") == 0)
+		return "";
+	return strcmp(mime, "image/png") == 0 ? "; it is a PNG"
+					      : "; it is an image of another kind";
+}
+
 static bool decode_jpeg(struct vd_look *look, const struct vd_shot *shot,
 			const struct vd_recipe *recipe)
 {
@@ -71,7 +83,7 @@ static bool decode_jpeg(struct vd_look *look, const struct vd_shot *shot,
 	if (r == -ERANGE)
 		return refuse(look, "wrong_size", "%s", fault.text);
 	if (r < 0)
-		return refuse(look, "damaged", "%s", fault.text);
+		return refuse(look, "damaged", "%s%s", fault.text, kind_of(&shot->bytes));
 	return true;
 }
 

@@ -137,7 +137,8 @@ struct vd_network_step {
 	char *folder;                /* of the package */
 	char sha256[VD_SHA256_TEXT]; /* of its model.json */
 	int threads, timeout_ms;
-	double confidence_min;              /* instead of the package's thresholds; NaN: those */
+	int quarters;          /* of a turn, clockwise, before the model sees the region */
+	double confidence_min; /* instead of the package's thresholds; NaN: those */
 	const cJSON *expected, *unexpected; /* labels, in the recipe's source; NULL: none */
 	struct vd_package *package;         /* NULL until vd_recipe_set_equip (shelf.h) */
 };

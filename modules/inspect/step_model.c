@@ -28,6 +28,7 @@ static int parse_package(struct vd_step *step, const cJSON *json, struct vd_faul
 	network->folder = strdup(vd_json_string(json, "package", ""));
 	network->threads = (int)vd_json_int(json, "threads", 1);
 	network->timeout_ms = (int)vd_json_int(json, "timeoutMs", 1000);
+	network->quarters = (int)vd_json_int(json, "turnDeg", 0) / 90;
 	network->confidence_min = vd_json_number(json, "minConfidence", NAN);
 	return network->folder ? 0 : -ENOMEM;
 }

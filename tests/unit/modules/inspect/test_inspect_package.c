@@ -263,6 +263,49 @@ static void objects_stand_in_the_frame_one_for_each_that_overlap(void **state)
 	model_remove(&folder);
 }
 
+/* One object at the top left of what the model sees, in each of four turns. */
+static void boxes_of_a_turned_region_stand_as_the_frame_does(void **state)
+{
+	static const struct {
+		int degrees;
+		struct vd_rect box; /* in a region of 40 x 20 at 50, 40 */
+	} cases[] = {
+		{ 0, { 50, 40, 10, 10 } },
+		{ 90, { 50, 55, 20, 5 } },
+		{ 180, { 80, 50, 10, 10 } },
+		{ 270, { 70, 40, 20, 5 } },
+	};
+	struct model_folder folder;
+
+	model_make(
+		&folder,
+		"\"backend\":\"fake\",\"classes\":[\"pin\"],\"input\":{\"width\":8,\"height\":8},"
+		"\"output\":{\"type\":\"yolo\",\"places\":\"first\"},\"script\":["
+		"[{\"sides\":[1,1,5],\"values\":[1,2,2,4,0.9]}]]",
+		"{\"objects\":[{\"label\":\"pin\",\"score\":0.9,\"x\":0,\"y\":0,\"width\":10,"
+		"\"height\":15}]}");
+	for (size_t i = 0; i < VD_COUNT(cases); i++) {
+		struct station station;
+		struct vd_fault fault = { 0 };
+		const struct vd_rect *box;
+		char rest[128];
+
+		(void)snprintf(rest, sizeof rest,
+			       ",\"roi\":[50,40,40,20],\"expected\":[\"pin\"],\"turnDeg\":%d",
+			       cases[i].degrees);
+		if (open_step(&station, &folder, "model", rest, &fault) < 0)
+			fail_msg("%s: %s", fault.pointer, fault.text);
+		assert_int_equal(look(&station), VD_OK);
+		box = &station.result.objects.list[0].box;
+		assert_int_equal(box->x, cases[i].box.x);
+		assert_int_equal(box->y, cases[i].box.y);
+		assert_int_equal(box->width, cases[i].box.width);
+		assert_int_equal(box->height, cases[i].box.height);
+		close_step(&station);
+	}
+	model_remove(&folder);
+}
+
 static void each_expected_object_must_be_there_and_no_unexpected_one(void **state)
 {
 	static const struct {
@@ -514,6 +557,7 @@ VD_TEST_MAIN(cmocka_unit_test(its_table_is_sound),
 	     cmocka_unit_test(an_answer_that_takes_too_long_is_no_decision),
 	     cmocka_unit_test(a_set_that_was_not_equipped_decides_nothing),
 	     cmocka_unit_test(objects_stand_in_the_frame_one_for_each_that_overlap),
+	     cmocka_unit_test(boxes_of_a_turned_region_stand_as_the_frame_does),
 	     cmocka_unit_test(each_expected_object_must_be_there_and_no_unexpected_one),
 	     cmocka_unit_test(a_line_of_text_is_compared_with_what_is_expected),
 	     cmocka_unit_test(each_object_is_classified_on_its_own_crop),
