@@ -82,7 +82,7 @@ static void a_good_document_is_read_whole(void **state)
 	assert_int_equal(print->align_to, vd_recipe_step(recipe, "pos"));
 	assert_float_equal(print->variation.abs_threshold[0], 12, 0);
 	assert_float_equal(print->variation.abs_threshold[1], 9, 0);
-	assert_float_equal(print->variation.var_threshold[0], 3, 0);
+	assert_float_equal(print->variation.var_threshold[0], 3.5, 0);
 	assert_float_equal(print->limits[VD_MEASURE_SCORE].warn, 6, 0);
 	assert_int_equal(recipe->item_rule.kind, VD_ITEM_MIN_OK);
 	assert_true(recipe->item_rule.missing_is_ng);
@@ -184,7 +184,7 @@ static void what_is_wrong_is_refused_where_it_stands(void **state)
 
 static void what_the_schema_forbids_is_refused_where_it_stands(void **state)
 {
-	check_refused(STEPS "/print/tool", "\"magic\"", STEPS "/print", "");
+	check_refused(STEPS "/print/tool", "\"magic\"", STEPS "/print/tool", "");
 	check_refused(STEPS "/print/openPx", "0", STEPS "/print/openPx", "");
 	check_refused(STEPS "/print/colour", "1", STEPS "/print/colour", "");
 	check_refused(STEPS "/board/golden", NULL, STEPS "/board/golden", "");
