@@ -32,6 +32,9 @@ void vd_step_result_fini(struct vd_step_result *result)
 }
 
 static void write_text(struct vd_step_result *result, const char *code, const char *format,
+		       va_list args) VD_PRINTF(3, 0);
+
+static void write_text(struct vd_step_result *result, const char *code, const char *format,
 		       va_list args)
 {
 	const int n = snprintf(result->text, sizeof result->text, "%s: ", code);

@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "modules/inspect/inspector.h"
@@ -391,10 +393,23 @@ static cJSON *without_timings(cJSON *body)
 	return body;
 }
 
+/* A good part as a template; the caller removes it. */
+static void write_template(char path[static 32])
+{
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	int fd;
+
+	(void)snprintf(path, 32, "/tmp/pipeline-XXXXXX");
+	fd = mkstemp(path);
+	label_photograph(&label_good, &jpeg);
+	assert_int_equal(write(fd, jpeg.data, jpeg.len), jpeg.len);
+	(void)close(fd);
+}
+
 static void steps_at_once_say_the_same_as_one_after_the_other(void **state)
 {
 	static const char *const tops[] = { "`workers`:1,", "`workers`:2,", "`workers`:8," };
-	static const char steps[] =
+	static const char format[] =
 		HOLES ",`a`:{" CLEAN "},`b`:{" CLEAN ",`needs`:[`holes`]},"
 		      "`dark`:{" DARK ",`foreach`:{`step`:`holes`}},"
 		      "`c`:{" CLEAN ",`condition`:`steps.dark.mean < 80 and steps.a.defects == 0`},"
@@ -402,9 +417,17 @@ static void steps_at_once_say_the_same_as_one_after_the_other(void **state)
 		      "`e`:{`camera`:`top`,`tool`:`colour`,`roi`:[240,190,80,70],"
 		      "`reference`:[41.5,58.5,33.2],`limits`:{`deltaE`:{`max`:4}}},"
 		      "`gap`:{`camera`:`top`,`tool`:`caliper`,`line`:[20,60,180,60,21],"
-		      "`measure`:`bar`,`limits`:{`count`:{`max`:3}}}";
+		      "`measure`:`bar`,`limits`:{`count`:{`max`:3}}},"
+		      "`pos`:{`camera`:`top`,`tool`:`locate`,`roi`:[220,20,80,80],"
+		      "`golden`:{`file`:`%1$s`}},"
+		      "`whole`:{`camera`:`top`,`tool`:`golden`,`golden`:{`file`:`%1$s`}},"
+		      "`mark`:{`camera`:`top`,`tool`:`presence`,`roi`:[225,25,70,70],"
+		      "`alignTo`:`pos`,`golden`:{`file`:`%1$s`}}";
 	VD_CLEANUP(vd_json_free) cJSON *first = NULL;
+	char steps[4096], path[32];
 
+	write_template(path);
+	(void)snprintf(steps, sizeof steps, format, path);
 	for (size_t i = 0; i < VD_COUNT(tops); i++) {
 		struct fixture f;
 
@@ -419,6 +442,7 @@ static void steps_at_once_say_the_same_as_one_after_the_other(void **state)
 		}
 		end(&f);
 	}
+	(void)unlink(path);
 }
 
 VD_TEST_MAIN(cmocka_unit_test(a_step_runs_only_if_its_condition_holds),

@@ -483,6 +483,61 @@ static void labels_are_read_in_their_order(void **state)
 	assert_int_equal(judge_camera(&rule, &step, 1), VD_NO_DECISION);
 }
 
+/* ---- nothing there, for every rule ---- */
+
+static void two_wanted_and_one_failed_is_never_ok(void **state)
+{
+	const struct vd_item_rule rules[] = {
+		{ .kind = VD_ITEM_ALL_OK, .max_warn = -1 },
+		{ .kind = VD_ITEM_MIN_OK, .count = 2, .max_warn = -1 },
+		{ .kind = VD_ITEM_MIN_OK_RATIO, .ratio = 1, .max_warn = -1 },
+		{ .kind = VD_ITEM_MAX_NG, .count = 0, .max_warn = -1 },
+	};
+	const struct vd_part parts[] = { GOOD, { VD_NO_DECISION, false } };
+	const struct vd_part others[] = { parts[1], GOOD };
+
+	_Static_assert(VD_COUNT(rules) == VD_ITEM_RULES, "every rule");
+	for (size_t i = 0; i < VD_COUNT(rules); i++) {
+		struct vd_item_rule safe = rules[i];
+
+		safe.missing_is_ng = true;
+		assert_int_equal(vd_item_judge(&rules[i], parts, 2, NULL, 0), VD_NO_DECISION);
+		assert_int_equal(vd_item_judge(&rules[i], others, 2, NULL, 0), VD_NO_DECISION);
+		assert_int_equal(vd_item_judge(&safe, parts, 2, NULL, 0), VD_NG);
+	}
+}
+
+/* What a rule says about no object where all was seen, and where it was not. */
+static void every_rule_is_defined_for_no_object(void **state)
+{
+	static const char *labels[] = { "cap" };
+	static const enum vd_verdict wanted[VD_CAMERA_RULES] = {
+		[VD_ALL_OK] = VD_OK,           [VD_ANY_OK] = VD_OK,  [VD_EXPECTED_LABEL] = VD_NG,
+		[VD_UNEXPECTED_LABEL] = VD_OK, [VD_OBJECTS] = VD_NG, [VD_SCORE] = VD_NO_DECISION,
+		[VD_POSITION] = VD_NG,         [VD_ORDER] = VD_NG,
+	};
+	const struct vd_object_list none = { 0 };
+
+	for (int kind = 0; kind < VD_CAMERA_RULES; kind++) {
+		const struct vd_camera_rule rule = { .kind = (enum vd_camera_rule_kind)kind,
+						     .step = -1,
+						     .label = kind == VD_ORDER ? NULL : "cap",
+						     .min = 1,
+						     .max = -1,
+						     .limits = vd_limits_none(),
+						     .labels = labels,
+						     .label_count = 1 };
+		struct vd_step_outcome step = { .part = GOOD, .objects = &none };
+
+		assert_int_equal(vd_camera_judge(&rule, 1, &step, 1).verdict, wanted[kind]);
+		step.objects = NULL;
+		assert_int_equal(vd_camera_judge(&rule, 1, &step, 1).verdict, wanted[kind]);
+		step.part.verdict = VD_NO_DECISION;
+		assert_int_equal(vd_camera_judge(&rule, 1, &step, 1).verdict, VD_NO_DECISION);
+		assert_int_equal(vd_camera_judge(&rule, 1, NULL, 0).verdict, VD_NO_DECISION);
+	}
+}
+
 VD_TEST_MAIN(cmocka_unit_test(a_value_that_is_no_number_gives_no_decision),
 	     cmocka_unit_test(limits_are_inclusive_and_warn_before_them),
 	     cmocka_unit_test(a_margin_is_relative_to_the_nearer_bound),
@@ -505,4 +560,6 @@ VD_TEST_MAIN(cmocka_unit_test(a_value_that_is_no_number_gives_no_decision),
 	     cmocka_unit_test(steps_must_be_ok_unless_a_rule_says_how_many),
 	     cmocka_unit_test(a_score_between_the_bounds_is_for_review),
 	     cmocka_unit_test(a_position_follows_the_part),
-	     cmocka_unit_test(labels_are_read_in_their_order))
+	     cmocka_unit_test(labels_are_read_in_their_order),
+	     cmocka_unit_test(two_wanted_and_one_failed_is_never_ok),
+	     cmocka_unit_test(every_rule_is_defined_for_no_object))
