@@ -15,6 +15,17 @@ static const char applied_metric[] =
 	"select deviceId from devices where configurations.[[%s]].status = 'Applied'";
 static const char targeted_metric[] = "select deviceId from devices where %s";
 
+/* As Azure's own: what $edgeAgent has reported about the version that it was given. */
+#define EDGE_APPLIED                                                                               \
+	"select deviceId from devices.modules where moduleId = '$edgeAgent'"                       \
+	" and configurations.[[%s]].status = 'Applied'"
+#define EDGE_REPORTED                                                                              \
+	EDGE_APPLIED " and properties.desired.$version = properties.reported.lastDesiredVersion"   \
+		     " and properties.reported.lastDesiredStatus.code "
+const char *const vd_configuration_edge_metrics[2] = { "$reportedSuccessfulCount",
+						       "$reportedFailedCount" };
+static const char *const edge_queries[2] = { EDGE_REPORTED "= 200", EDGE_REPORTED "!= 200" };
+
 void vd_configuration_fini(struct vd_configuration *c)
 {
 	c->content = vd_json_free(c->content);
@@ -75,6 +86,11 @@ const cJSON *vd_content_modules(const cJSON *content)
 const cJSON *vd_content_module(const cJSON *content, const char *module)
 {
 	return vd_json_object(vd_content_modules(content), module);
+}
+
+bool vd_content_is_edge(const cJSON *content)
+{
+	return vd_content_module(content, "$edgeAgent") != NULL;
 }
 
 const cJSON *vd_content_any_module(const cJSON *content)
@@ -274,22 +290,46 @@ int vd_metric_parse(const char *text, struct vd_query **ret_query, struct vd_fau
 	return 0;
 }
 
+static int put_into(struct vd_buf *text, const char *format, const char *value)
+{
+	const char *at = strstr(format, "%s");
+	int r = vd_buf_append(text, format, (size_t)(at - format));
+
+	return r == 0 ? vd_buf_printf(text, "%s%s", value, at + 2) : r;
+}
+
+static int compile_edge_metrics(struct vd_configuration *c, size_t first, struct vd_fault *fault)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < VD_COUNT(edge_queries); i++) {
+		VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
+
+		r = put_into(&text, edge_queries[i], c->id);
+		if (r == 0)
+			r = vd_metric_parse(text.data, &c->queries[first + i], fault);
+	}
+	return r;
+}
+
 static int compile_metrics(struct vd_configuration *c, struct vd_fault *fault)
 {
 	const cJSON *metric;
 	size_t count = 0;
 
+	for (size_t i = 0; i < VD_COUNT(c->queries); i++)
+		c->queries[i] = vd_query_free(c->queries[i]);
+
 	cJSON_ArrayForEach(metric, c->metrics)
 	{
 		int r = 0;
 
-		if (count == VD_COUNT(c->queries))
+		if (count == VD_CONFIGURATION_METRICS)
 			return refuse(fault, "/metrics/queries", "has more than 5 members");
 		if (!label_is_good(metric->string))
 			r = refuse(fault, "", "is no name of a metric");
 		else if (!cJSON_IsString(metric))
 			r = refuse(fault, "", "is not a text");
-		c->queries[count] = vd_query_free(c->queries[count]);
 		if (r == 0)
 			r = vd_metric_parse(metric->valuestring, &c->queries[count], fault);
 		if (r != 0)
@@ -297,9 +337,7 @@ static int compile_metrics(struct vd_configuration *c, struct vd_fault *fault)
 				     "metrics", fault);
 		count++;
 	}
-	for (; count < VD_COUNT(c->queries); count++)
-		c->queries[count] = vd_query_free(c->queries[count]);
-	return 0;
+	return vd_content_is_edge(c->content) ? compile_edge_metrics(c, count, fault) : 0;
 }
 
 static int compile_target(struct vd_configuration *c, struct vd_fault *fault)
@@ -382,24 +420,40 @@ static bool add_metrics(cJSON *json, const char *key, const cJSON *queries, cons
 static bool add_query(cJSON *queries, const char *name, const char *format, const char *value)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf text = { 0 };
-	const char *at = strstr(format, "%s");
 
-	return vd_buf_append(&text, format, (size_t)(at - format)) == 0 &&
-	       vd_buf_printf(&text, "%s%s", value, at + 2) == 0 &&
-	       vd_json_add_string(queries, name, text.data);
+	return put_into(&text, format, value) == 0 && vd_json_add_string(queries, name, text.data);
 }
 
-static bool add_system_metrics(cJSON *json, const struct vd_configuration *c, int64_t targeted,
-			       int64_t applied)
+/* Moves the hub's own results to where Azure has them: {"$name": n} -> {"name": n}. */
+static bool add_edge_metrics(const struct vd_configuration *c, cJSON *own, cJSON *queries,
+			     cJSON *results)
 {
+	for (size_t i = 0; i < VD_COUNT(edge_queries); i++) {
+		const char *name = vd_configuration_edge_metrics[i];
+
+		if (!add_query(queries, name + 1, edge_queries[i], c->id) ||
+		    !vd_json_add_number(results, name + 1, vd_json_number(own, name, 0)))
+			return false;
+		cJSON_DeleteItemFromObjectCaseSensitive(own, name);
+	}
+	return true;
+}
+
+static bool add_all_metrics(cJSON *json, const struct vd_configuration *c, int64_t targeted,
+			    int64_t applied)
+{
+	const bool is_edge = vd_content_is_edge(c->content);
+	VD_CLEANUP(vd_json_free) cJSON *own = cJSON_Duplicate(c->results, true);
 	VD_CLEANUP(vd_json_free) cJSON *queries = cJSON_CreateObject();
 	VD_CLEANUP(vd_json_free) cJSON *results = cJSON_CreateObject();
 
-	return queries && results &&
+	return own && queries && results &&
 	       vd_json_add_number(results, "targetedCount", (double)targeted) &&
 	       vd_json_add_number(results, "appliedCount", (double)applied) &&
 	       add_query(queries, "targetedCount", targeted_metric, c->target_text) &&
-	       add_query(queries, "appliedCount", applied_metric, c->id) &&
+	       add_query(queries, "appliedCount", is_edge ? EDGE_APPLIED : applied_metric, c->id) &&
+	       (!is_edge || add_edge_metrics(c, own, queries, results)) &&
+	       add_metrics(json, "metrics", c->metrics, own) &&
 	       add_metrics(json, "systemMetrics", queries, results);
 }
 
@@ -417,8 +471,7 @@ cJSON *vd_configuration_json(const struct vd_configuration *c, int64_t targeted,
 	    !vd_json_add_string(json, "lastUpdatedTimeUtc",
 				vd_section_time(c->updated_ms, updated)) ||
 	    !vd_json_add_number(json, "priority", (double)c->priority) ||
-	    !add_metrics(json, "metrics", c->metrics, c->results) ||
-	    !add_system_metrics(json, c, targeted, applied) ||
+	    !add_all_metrics(json, c, targeted, applied) ||
 	    !vd_json_add_string(json, "etag", vd_etag_text(c->etag, etag)))
 		return NULL;
 	return VD_TAKE(json);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,11 @@
  * twins (target condition), and what to count (metrics). Here it is read, checked and written as
  * JSON; configurations.h applies it.
  */
-enum { VD_CONFIGURATION_METRICS = 5, VD_CONFIGURATION_LABELS = 50 };
+enum {
+	VD_CONFIGURATION_METRICS = 5, /* of the user */
+	VD_CONFIGURATION_QUERIES = 7, /* with the hub's own of an edge deployment */
+	VD_CONFIGURATION_LABELS = 50,
+};
 
 struct vd_configuration {
 	char id[VD_PART_BYTES];
@@ -21,12 +26,13 @@ struct vd_configuration {
 	cJSON *labels;     /* an object of texts */
 	char *target_text; /* "" targets nobody */
 	cJSON *metrics;    /* the custom queries: {"name": "SELECT …"} */
-	cJSON *results;    /* {"name": n} */
+	cJSON *results;    /* {"name": n}; of the hub's own metrics {"$name": n} */
 	int64_t priority;  /* the highest wins, then the youngest */
 	int64_t created_ms, updated_ms;
 	int64_t etag;
-	struct vd_query *target;                            /* NULL: targets nobody */
-	struct vd_query *queries[VD_CONFIGURATION_METRICS]; /* in the order of metrics */
+	struct vd_query *target; /* NULL: targets nobody */
+	/* In the order of metrics; then, of an edge deployment, those of vd_configuration_edge_metrics. */
+	struct vd_query *queries[VD_CONFIGURATION_QUERIES];
 };
 void vd_configuration_fini(struct vd_configuration *configuration);
 VD_UNUSED static inline void vd_configuration_fini_p(struct vd_configuration *configuration)
@@ -54,6 +60,13 @@ VD_MUST int vd_configuration_compile(struct vd_configuration *configuration,
 
 /* A content ({"deviceContent":…} …) as it stands in a configuration or is applied once. */
 VD_MUST int vd_content_check(const cJSON *content, struct vd_fault *fault);
+
+/*
+ * Does it deploy to Azure IoT Edge: has it anything for $edgeAgent? Then the hub counts by itself in
+ * how many devices that module says that it has done what it was told, and in how many it failed.
+ */
+bool vd_content_is_edge(const cJSON *content);
+extern const char *const vd_configuration_edge_metrics[2]; /* names in results */
 
 /* What the content has for a device's own twin, a module named so, or any targeted module. NULL. */
 const cJSON *vd_content_device(const cJSON *content);

@@ -81,11 +81,18 @@ static cJSON *results_of(const struct vd_configuration *configuration, const int
 		if (!vd_json_add_number(results, metric->string, (double)count))
 			return NULL;
 	}
+	for (size_t e = 0; results && e < VD_COUNT(vd_configuration_edge_metrics) &&
+			   vd_content_is_edge(configuration->content);
+	     e++, m++) {
+		if (!vd_json_add_number(results, vd_configuration_edge_metrics[e],
+					(double)found[m]))
+			return NULL;
+	}
 	return VD_TAKE(results);
 }
 
 void vd_configuration_set_results(struct vd_store *store, struct vd_configuration *configuration,
-				  const int64_t found[static VD_CONFIGURATION_METRICS])
+				  const int64_t found[static VD_CONFIGURATION_QUERIES])
 {
 	VD_CLEANUP(vd_json_free) cJSON *results = results_of(configuration, found);
 

@@ -9,7 +9,7 @@ enum { VD_CONFIGURATIONS_MAX = 100 };
 struct vd_configuration_list {
 	struct vd_configuration *items;
 	size_t count;
-	int64_t (*found)[VD_CONFIGURATION_METRICS]; /* by those who count, a row an item */
+	int64_t (*found)[VD_CONFIGURATION_QUERIES]; /* by those who count, a row an item */
 };
 void vd_configuration_list_fini(struct vd_configuration_list *list);
 
@@ -22,4 +22,4 @@ struct vd_configuration *vd_configuration_list_find(const struct vd_configuratio
 
 /* What the metrics of a configuration have found becomes its results, also in the store. */
 void vd_configuration_set_results(struct vd_store *store, struct vd_configuration *configuration,
-				  const int64_t found[static VD_CONFIGURATION_METRICS]);
+				  const int64_t found[static VD_CONFIGURATION_QUERIES]);

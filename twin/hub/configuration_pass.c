@@ -21,7 +21,7 @@ struct vd_configuration_pass {
 	int found;                       /* by this step of the walk */
 	bool is_counting;
 	size_t metric;
-	int64_t counts[VD_CONFIGURATION_METRICS];
+	int64_t counts[VD_CONFIGURATION_QUERIES];
 };
 
 struct vd_configuration_pass *vd_configuration_pass_free(struct vd_configuration_pass *pass)
@@ -137,7 +137,7 @@ static int next_metric(struct vd_configuration_pass *pass)
 {
 	pass->metric += pass->is_counting;
 	pass->is_counting = true;
-	if (pass->metric == VD_CONFIGURATION_METRICS || !pass->changed.queries[pass->metric])
+	if (pass->metric == VD_CONFIGURATION_QUERIES || !pass->changed.queries[pass->metric])
 		return 1;
 	return vd_twin_walk_new(pass->store, pass->changed.queries[pass->metric], 0, NULL,
 				&pass->walk);

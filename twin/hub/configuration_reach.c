@@ -217,7 +217,7 @@ static bool matches(const struct vd_configuration *configuration, enum vd_query_
 static void count_metrics(const struct vd_reach *c, enum vd_query_source source, const cJSON *twin)
 {
 	for (size_t i = 0; i < c->list->count; i++) {
-		for (size_t m = 0; m < VD_CONFIGURATION_METRICS; m++) {
+		for (size_t m = 0; m < VD_CONFIGURATION_QUERIES; m++) {
 			const struct vd_query *query = c->list->items[i].queries[m];
 
 			if (query && vd_query_source(query) == source &&

@@ -274,7 +274,9 @@ static int json_of(struct vd_configurations *c, const struct vd_configuration *c
 		   cJSON **ret_json)
 {
 	int64_t targeted = 0, applied = 0;
-	int r = vd_store_configuration_counts(c->store, configuration->id, &targeted, &applied);
+	int r = vd_store_configuration_counts(c->store, configuration->id,
+					      vd_content_any_module(configuration->content) != NULL,
+					      &targeted, &applied);
 
 	if (r < 0)
 		return r;

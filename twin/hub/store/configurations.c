@@ -19,8 +19,13 @@ static const char put_sql[] =
 	" updated_ms = excluded.updated_ms, etag = excluded.etag";
 static const char delete_sql[] = "DELETE FROM configurations WHERE id = ?";
 static const char results_sql[] = "UPDATE configurations SET results = ? WHERE id = ?";
-static const char counts_sql[] = "SELECT count(*), coalesce(sum(applied), 0)"
-				 " FROM configuration_targets WHERE configuration_id = ?";
+static const char counts_of_modules_sql[] =
+	"SELECT count(*), coalesce(sum(applied), 0)"
+	" FROM configuration_targets WHERE configuration_id = ?";
+/* A device and the modules that are set with it are one; it has it if all of them have. */
+static const char counts_of_devices_sql[] =
+	"SELECT count(*), coalesce(sum(applied), 0) FROM (SELECT min(applied) AS applied"
+	" FROM configuration_targets WHERE configuration_id = ? GROUP BY device_id)";
 static const char targets_sql[] = "SELECT device_id, module_id FROM configuration_targets"
 				  " WHERE configuration_id = ? ORDER BY device_id, module_id";
 static const char statuses_sql[] = "SELECT configuration_id, applied FROM configuration_targets"
@@ -106,10 +111,11 @@ int vd_store_configuration_set_results(struct vd_store *s, const char *id, const
 	return text ? vd_sql_run_relaxed(s, vd_sql(s, results_sql, "tt", text, id)) : -ENOMEM;
 }
 
-int vd_store_configuration_counts(struct vd_store *s, const char *id, int64_t *ret_targeted,
-				  int64_t *ret_applied)
+int vd_store_configuration_counts(struct vd_store *s, const char *id, bool is_of_modules,
+				  int64_t *ret_targeted, int64_t *ret_applied)
 {
-	sqlite3_stmt *q = vd_sql(s, counts_sql, "t", id);
+	sqlite3_stmt *q =
+		vd_sql(s, is_of_modules ? counts_of_modules_sql : counts_of_devices_sql, "t", id);
 	int r = vd_sql_step(s, q);
 
 	if (r <= 0)

@@ -14,8 +14,10 @@ VD_MUST int vd_store_configuration_put(struct vd_store *store,
 VD_MUST int vd_store_configuration_delete(struct vd_store *store, const char *id);
 VD_MUST int vd_store_configuration_set_results(struct vd_store *store, const char *id,
 					       const cJSON *results);
+/* Of devices, with all of their modules that it sets; or of modules, each for itself. */
 VD_MUST int vd_store_configuration_counts(struct vd_store *store, const char *id,
-					  int64_t *ret_targeted, int64_t *ret_applied);
+					  bool is_of_modules, int64_t *ret_targeted,
+					  int64_t *ret_applied);
 
 /* Whom it targets, in the order of their names. fn as in twin_index.h. */
 VD_MUST int vd_store_configuration_targets(struct vd_store *store, const char *id, vd_name_fn fn,

@@ -183,6 +183,60 @@ static void module_content_goes_to_the_modules_that_match(void **state)
 	(void)vd_configurations_free(c);
 }
 
+static void report(struct fixture *f, const char *id, const char *body)
+{
+	struct vd_name name = name_of(id);
+	cJSON *patch = json_of(body);
+	int64_t version;
+
+	assert_int_equal(vd_twins_report(f->twins, &name, patch, VD_SECTION_ANY_VERSION, ++now_ms,
+					 &version, NULL),
+			 0);
+	(void)vd_json_free(patch);
+}
+
+static double system_metric(struct vd_configurations *c, const char *id, const char *name)
+{
+	cJSON *json = NULL;
+	char pointer[80];
+	double value;
+
+	assert_int_equal(vd_configurations_get(c, id, &json, NULL), 0);
+	(void)snprintf(pointer, sizeof pointer, "/systemMetrics/results/%s", name);
+	value = vd_json_at(json, pointer) ? vd_json_at(json, pointer)->valuedouble : -1;
+	assert_int_equal(cJSON_GetArraySize(vd_json_at(json, "/metrics/results")), 0);
+	(void)vd_json_free(json);
+	return value;
+}
+
+static void an_edge_deployment_counts_who_says_that_it_has_done_it(void **state)
+{
+	struct fixture *f = *state;
+	struct vd_configurations *c = open_configurations(f);
+
+	register_device(f, "d1", "{}");
+	register_device(f, "d2", "{}");
+	register_device(f, "d3", "{}");
+	add(c, "edge", "*", 1,
+	    "{\"modulesContent\":{\"$edgeAgent\":{\"properties.desired\":{\"modules\":{}}}}}");
+	report(f, "d1/$edgeAgent",
+	       "{\"lastDesiredVersion\":2,\"lastDesiredStatus\":{\"code\":200}}");
+	report(f, "d2/$edgeAgent",
+	       "{\"lastDesiredVersion\":2,\"lastDesiredStatus\":{\"code\":412}}");
+	report(f, "d3/$edgeAgent",
+	       "{\"lastDesiredVersion\":1,\"lastDesiredStatus\":{\"code\":200}}");
+	(void)vd_configurations_free(c);
+	c = open_configurations(f); /* which looks at all twins */
+	settle(c);
+	assert_true(system_metric(c, "edge", "targetedCount") == 3);
+	assert_true(system_metric(c, "edge", "appliedCount") == 3);
+	assert_true(system_metric(c, "edge", "reportedSuccessfulCount") == 1);
+	assert_true(system_metric(c, "edge", "reportedFailedCount") == 1);
+	add(c, "plain", "*", 1, FPS(5));
+	assert_true(system_metric(c, "plain", "reportedFailedCount") == -1);
+	(void)vd_configurations_free(c);
+}
+
 static void deployments_lie_in_layers_and_stay_when_the_last_goes(void **state)
 {
 	struct fixture *f = *state;
@@ -431,6 +485,7 @@ int main(void)
 		T(a_reported_property_moves_a_device_between_targets),
 		T(module_content_goes_to_the_modules_that_match),
 		T(deployments_lie_in_layers_and_stay_when_the_last_goes),
+		T(an_edge_deployment_counts_who_says_that_it_has_done_it),
 		T(what_was_due_when_the_hub_died_is_done_at_its_start),
 		T(what_a_twin_cannot_hold_is_targeted_and_not_applied),
 		T(metrics_are_counted_over_the_twins_as_they_are_after),
