@@ -41,7 +41,7 @@ class HubStack:
     def __init__(self, state, build, host_name="localhost", address="127.0.0.1",
                  mqtts_port=0, https_port=0, extra_names=(), requests_per_second=200,
                  twin_requests_per_second=1000, with_hub=True, websocket_port=0,
-                 certificate_days=90, metrics_from=()):
+                 certificate_days=90, metrics_from=(), package_keys=()):
         self.state = Path(state).resolve()
         self.build = Path(build).resolve()
         self.host_name, self.address = host_name, address
@@ -53,6 +53,7 @@ class HubStack:
         self.twin_requests_per_second = twin_requests_per_second
         self.certificate_days = certificate_days
         self.metrics_from = list(metrics_from)
+        self.package_keys = list(package_keys)
         self.parts = PARTS if with_hub else ("broker",)
         self.children = {}
         self.ca = self.state / "ca"
@@ -64,6 +65,7 @@ class HubStack:
         self.hub_socket = self.hub_folder / "hub.sock"
         self.hub_config = self.hub_folder / "hub.json"
         self.image_folder = self.hub_folder / "images"
+        self.package_folder = self.hub_folder / "packages"
         self.front_folder = self.state / "front"
         self.logs = self.state / "log"
 
@@ -73,6 +75,7 @@ class HubStack:
         if len(str(self.broker_socket)) > 100:
             raise Failed(f"{self.state}: too long a path for a Unix socket; choose a shorter one")
         for folder in (self.ca, self.broker_folder, self.hub_folder, self.image_folder,
+                       self.package_folder,
                        self.front_folder, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
@@ -90,6 +93,7 @@ class HubStack:
             "socket": str(self.hub_socket), "brokerSocket": str(self.broker_socket),
             "spoolFolder": str(self.spool), "identitiesFile": str(self.identities),
             "imageFolder": str(self.image_folder),
+            "packageFolder": str(self.package_folder), "packageKeys": self.package_keys,
             "enrolment": {"caFile": str(self.ca / "ca.pem"),
                           "caKeyFile": str(self.ca / "ca.key"),
                           "certificateDays": self.certificate_days}}, indent=2))
@@ -110,6 +114,7 @@ class HubStack:
             "WEBSOCKET_PORT": self.websocket_port,
             "LISTEN_ADDRESS": self.address, "MAX_BODY": "4m",
             "MAX_UPLOAD": "64m", "IMAGE_FOLDER": self.image_folder,
+            "MAX_PACKAGE": "1g", "PACKAGE_FOLDER": self.package_folder,
             "TWIN_REQUESTS_PER_SECOND": self.twin_requests_per_second,
             "REQUESTS_PER_SECOND": self.requests_per_second,
             "REQUESTS_BURST": 2 * self.requests_per_second,

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/schema.h"
+#include "twin/hub/packages.h"
 #include "twin/hub/query_index.h"
 
 extern const char vd_hub_schema[];
@@ -37,6 +38,11 @@ static void fill_in(struct vd_config *config, cJSON *json)
 	config->image_bytes = vd_json_int(json, "imageMaxBytes", 0);
 	config->image_store_bytes = vd_json_int(json, "imageStoreBytes", 0);
 	config->image_retention_days = (int)vd_json_int(json, "imageRetentionDays", 0);
+	config->package_folder = vd_json_string(json, "packageFolder", "");
+	config->package_bytes = vd_json_int(json, "packageMaxBytes", 0);
+	config->package_store_bytes = vd_json_int(json, "packageStoreBytes", 0);
+	config->package_days = (int)vd_json_int(json, "packageKeepDays", 0);
+	config->package_keys = vd_json_array(json, "packageKeys");
 	config->message_ttl_s = (int)vd_json_int(json, "messageTtlS", 0);
 	config->message_max_delivery_count = (int)vd_json_int(json, "messageMaxDeliveryCount", 0);
 	config->retention_days = (int)vd_json_int(json, "telemetryRetentionDays", 0);
@@ -44,6 +50,14 @@ static void fill_in(struct vd_config *config, cJSON *json)
 	config->query_index_paths = vd_json_array(json, "queryIndexPaths");
 	if (vd_log_level_parse(vd_json_string(json, "logLevel", "info"), &config->log_level) < 0)
 		config->log_level = VD_INFO; /* the schema allows no other */
+}
+
+static int check_package_keys(const struct vd_config *config, struct vd_fault *fault)
+{
+	struct vd_public_key keys[VD_PACKAGE_KEYS_MAX];
+	size_t count;
+
+	return vd_packages_read_keys(config->package_keys, keys, &count, fault);
 }
 
 int vd_config_parse(const char *text, size_t len, struct vd_config *ret_config,
@@ -65,6 +79,8 @@ int vd_config_parse(const char *text, size_t len, struct vd_config *ret_config,
 	fill_in(ret_config, json);
 	ret_config->json = VD_TAKE(json);
 	r = vd_query_index_check(ret_config, fault);
+	if (r == 0)
+		r = check_package_keys(ret_config, fault);
 	if (r < 0)
 		vd_config_fini(ret_config);
 	return r;

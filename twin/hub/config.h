@@ -19,6 +19,10 @@ struct vd_config {
 	const char *image_folder; /* "": images in state_folder */
 	int64_t image_bytes, image_store_bytes;
 	int image_retention_days; /* 0: for ever */
+	const char *package_folder; /* "": packages in state_folder */
+	int64_t package_bytes, package_store_bytes;
+	int package_days;
+	const cJSON *package_keys;
 	bool has_query_index;
 	const cJSON *query_index_paths; /* texts, beside tags */
 };

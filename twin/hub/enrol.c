@@ -527,6 +527,29 @@ int vd_enrol_renew(struct vd_enrol *e, const char *certificate, const cJSON *bod
 	return r == 0 ? answer(&order, ret_json) : r;
 }
 
+int vd_enrol_check(struct vd_enrol *e, const char *certificate, const struct vd_name *name,
+		   int64_t now_ms, struct vd_fault *fault)
+{
+	VD_CLEANUP(vd_free) char *pem = strdup(certificate);
+	struct vd_presented presented;
+	struct vd_device device;
+	int r = pem ? vd_percent_decode(pem) : -ENOMEM;
+
+	if (r == 0)
+		r = vd_ca_check(e->ca, pem, strlen(pem), now_ms, &presented, fault);
+	if (r < 0)
+		return r == -ENOMEM ? r : VD_REFUSED_UNAUTHORIZED;
+	r = strcmp(presented.common_name, name->device) == 0
+		    ? vd_store_device_get(e->store, name, &device)
+		    : VD_STORE_NONE;
+	if (r < 0)
+		return r;
+	if (r > 0 || !is_let_in(&device, presented.thumbprint))
+		return refuse(fault, VD_REFUSED_UNAUTHORIZED, "",
+			      "the certificate is not of this device, or it is not let in");
+	return 0;
+}
+
 /* --- revocation --- */
 
 struct revocation {

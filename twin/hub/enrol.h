@@ -49,6 +49,13 @@ VD_MUST int vd_enrol_renew(struct vd_enrol *enrol, const char *certificate, cons
 			   int64_t now_ms, cJSON **ret_json, struct vd_fault *fault);
 
 /*
+ * May the device do what it does with this certificate (PEM, percent-encoded as the front sends it)?
+ * Its key was checked by the front.
+ */
+VD_MUST int vd_enrol_check(struct vd_enrol *enrol, const char *certificate,
+			   const struct vd_name *name, int64_t now_ms, struct vd_fault *fault);
+
+/*
  * {"serial"?, "reason"?}: revokes one certificate of a device, or all that it has, known here
  * or not. What is revoked is out at once: its connection ends, and it does not come in again.
  */

@@ -26,6 +26,8 @@
 #include "twin/hub/link.h"
 #include "twin/hub/methods.h"
 #include "twin/hub/metrics.h"
+#include "twin/hub/package_gc.h"
+#include "twin/hub/packages.h"
 #include "twin/hub/policies.h"
 #include "twin/hub/queries.h"
 #include "twin/hub/query_index.h"
@@ -53,6 +55,9 @@ struct vd_hub {
 	struct vd_c2d *c2d;
 	struct vd_images *images;
 	char image_folder[PATH_MAX];
+	struct vd_packages *packages;
+	struct vd_package_gc *package_gc;
+	char package_folder[PATH_MAX];
 	struct vd_dialect *dialect;
 	struct vd_ingest *ingest;
 	struct vd_link *link;
@@ -87,6 +92,8 @@ static void desired_changed(const struct vd_name *name, const cJSON *notice, int
 {
 	struct vd_hub *hub = argument;
 
+	if (hub->package_gc)
+		vd_package_gc_changed(hub->package_gc, name);
 	vd_dialect_notify(hub->dialect, name, notice, version);
 }
 
@@ -244,6 +251,7 @@ static void do_chores(void *argument)
 	(void)!vd_store_usage_expire(hub->store, vd_clock_wall_ms() / DAY_MS - USAGE_DAYS);
 	vd_c2d_sweep(hub->c2d, vd_clock_wall_ms());
 	vd_images_sweep(hub->images, vd_clock_wall_ms());
+	vd_packages_sweep(hub->packages, vd_clock_wall_ms());
 	(void)!vd_timer_arm(hub->chores, is_more ? EXPIRE_AGAIN_MS : CHORE_MS);
 }
 
@@ -286,6 +294,26 @@ static int open_images(struct vd_hub *hub, struct vd_fault *fault)
 	return vd_images_new(hub->loop, hub->store, hub->events, &settings, &hub->images, fault);
 }
 
+static int open_packages(struct vd_hub *hub, struct vd_fault *fault)
+{
+	const struct vd_config *config = hub->config;
+	const struct vd_packages_settings settings = {
+		.folder = hub->package_folder,
+		.package_bytes = config->package_bytes,
+		.store_bytes = config->package_store_bytes,
+		.keys = config->package_keys,
+	};
+	bool is_own = config->package_folder[0];
+	int r;
+
+	(void)snprintf(hub->package_folder, sizeof hub->package_folder, "%s%s",
+		       is_own ? config->package_folder : config->state_folder,
+		       is_own ? "" : "/packages");
+	r = vd_packages_new(hub->loop, hub->store, &settings, &hub->packages, fault);
+	return r == 0 ? vd_package_gc_new(hub->loop, hub->store, hub->packages, &hub->package_gc)
+		      : r;
+}
+
 static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 {
 	const struct vd_devices_events device_events = { kick_device, identity_changed, hub };
@@ -318,6 +346,8 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 		r = vd_c2d_new(hub->store, hub->events, &messages, hand_message, hub, &hub->c2d);
 	if (r == 0)
 		r = open_images(hub, fault);
+	if (r == 0)
+		r = open_packages(hub, fault);
 	if (r == 0)
 		r = vd_devices_export(hub->devices);
 	return r;
@@ -366,6 +396,9 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 
 	hub->api = (struct vd_api){
 		.images = hub->images,
+		.packages = hub->packages,
+		.package_gc = hub->package_gc,
+		.package_days = hub->config->package_days,
 		.host_name = hub->config->host_name,
 		.store = hub->store,
 		.devices = hub->devices,
@@ -421,6 +454,8 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->jobs = vd_jobs_free(hub->jobs);
 		hub->queries = vd_queries_free(hub->queries);
 		hub->query_index = vd_query_index_free(hub->query_index);
+		hub->package_gc = vd_package_gc_free(hub->package_gc);
+		hub->packages = vd_packages_free(hub->packages);
 		hub->images = vd_images_free(hub->images);
 		hub->events = vd_events_free(hub->events);
 		hub->http = vd_http_free(hub->http);

@@ -35,6 +35,7 @@ static const struct vd_refusal_info table[] = {
 	[VD_REFUSED_JOB_EXISTS] = { 409, 409005, "JobAlreadyExists" },
 	[VD_REFUSED_QUEUE_FULL] = { 403, 403004, "DeviceMaximumQueueDepthExceeded" },
 	[VD_REFUSED_QUOTA] = { 403, 403002, "IotHubQuotaExceeded" },
+	[VD_REFUSED_CONFLICT] = { 409, 409000, "GenericConflict" },
 };
 
 const struct vd_refusal_info *vd_refusal_info(int refusal)

@@ -34,6 +34,7 @@ enum vd_refusal {
 	VD_REFUSED_JOB_EXISTS,           /* 409 */
 	VD_REFUSED_QUEUE_FULL,           /* 403 DeviceMaximumQueueDepthExceeded */
 	VD_REFUSED_QUOTA,                /* 403 IotHubQuotaExceeded */
+	VD_REFUSED_CONFLICT,             /* 409 what exists is another */
 };
 
 struct vd_refusal_info {

@@ -23,6 +23,9 @@ struct vd_api {
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_images *images;
+	struct vd_packages *packages;
+	struct vd_package_gc *package_gc;
+	int package_days; /* how long a package that nobody names is kept */
 	struct vd_enrol *enrol; /* NULL: this hub has no CA */
 	void (*measure)(struct vd_metrics_view *view, void *argument); /* NULL in tests */
 	cJSON *(*health)(void *argument); /* the body of GET /health; NULL: no memory */
@@ -91,6 +94,19 @@ int vd_api_file_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault 
 int vd_api_images_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_image_link(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_image_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_packages_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_package_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_package_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_packages_collect(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_archive_check(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_archive_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_archive_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_device_package_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_device_archive_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_channels_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_channel_history(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_channel_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_channel_delete(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_events_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 
 /* The identity that the path names: segments 1 and, after "modules", 3. VD_REFUSED_ARGUMENT. */
