@@ -12,7 +12,7 @@
 
 enum { POOL_REACH = 2 };
 
-static const double ONE = 256, SPREAD_FLOOR = 1.0;
+static const float ONE = 256, SPREAD_FLOOR = 1;
 
 struct vd_variation_options vd_variation_defaults(void)
 {
@@ -120,7 +120,8 @@ static void unlearn_row(const uint8_t *row, float *mean, float *m2, int left, in
 		const float without = with + (with - v) / (float)left;
 
 		mean[x] = without;
-		m2[x] = fmaxf(0, m2[x] - (v - with) * (v - without));
+		m2[x] -= (v - with) * (v - without);
+		m2[x] = m2[x] > 0 ? m2[x] : 0;
 	}
 }
 
@@ -149,9 +150,11 @@ int vd_variation_normalise(struct vd_variation_learner *learner, struct vd_image
 	return learner->window_px > 0 ? normalise(learner, image) : 0;
 }
 
-static uint8_t to_grey(double v)
+static uint8_t to_grey(float v)
 {
-	return (uint8_t)lrint(fmin(fmax(v, 0), 255));
+	const float least = v > 0 ? v : 0, most = least < 255 ? least : 255;
+
+	return (uint8_t)(int)(most + 0.5F);
 }
 
 int vd_variation_mean(const struct vd_variation_learner *learner, struct vd_image *out)
@@ -162,7 +165,7 @@ int vd_variation_mean(const struct vd_variation_learner *learner, struct vd_imag
 		const float *mean = learner->mean + (size_t)y * (size_t)learner->width;
 
 		for (int x = 0; x < learner->width; x++)
-			vd_image_row(out, y)[x] = to_grey((double)mean[x]);
+			vd_image_row(out, y)[x] = to_grey(mean[x]);
 	}
 	return r;
 }
@@ -172,9 +175,11 @@ int vd_variation_parts(const struct vd_variation_learner *learner)
 	return learner->parts;
 }
 
-static uint16_t to_fixed(double v)
+static uint16_t to_fixed(float v)
 {
-	return (uint16_t)lrint(fmin(fmax(v, 0) * ONE, UINT16_MAX));
+	const float scaled = v * ONE + 0.5F;
+
+	return (uint16_t)(int)(scaled < UINT16_MAX ? scaled : UINT16_MAX);
 }
 
 int vd_variation_finish(const struct vd_variation_learner *learner,
@@ -194,8 +199,8 @@ int vd_variation_finish(const struct vd_variation_learner *learner,
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < count; i++) {
-		model.mean[i] = to_fixed((double)learner->mean[i]);
-		model.spread[i] = to_fixed(sqrt((double)learner->m2[i] / (learner->parts - 1)));
+		model.mean[i] = to_fixed(learner->mean[i]);
+		model.spread[i] = to_fixed(sqrtf(learner->m2[i] / (float)(learner->parts - 1)));
 	}
 	*ret_model = model;
 	return 0;
@@ -214,83 +219,114 @@ static int clamp(int v, int most)
 	return v < 0 ? 0 : v > most ? most : v;
 }
 
-static double mean_at(const struct vd_variation_model *model, int x, int y)
+static float larger(float a, float b)
+{
+	return a > b ? a : b;
+}
+
+static float mean_at(const struct vd_variation_model *model, int x, int y)
 {
 	return model->mean[(size_t)clamp(y, model->height - 1) * (size_t)model->width +
 			   (size_t)clamp(x, model->width - 1)] /
 	       ONE;
 }
 
-static double slope_at(const struct vd_variation_model *model, int x, int y)
+static float slope_at(const struct vd_variation_model *model, int x, int y)
 {
-	const double across = fabs(mean_at(model, x + 1, y) - mean_at(model, x - 1, y)) / 2;
-	const double down = fabs(mean_at(model, x, y + 1) - mean_at(model, x, y - 1)) / 2;
+	const float across = fabsf(mean_at(model, x + 1, y) - mean_at(model, x - 1, y)) / 2;
+	const float down = fabsf(mean_at(model, x, y + 1) - mean_at(model, x, y - 1)) / 2;
 
-	return fmax(across, down);
+	return larger(across, down);
 }
 
-/* Own spread, that of the 5 x 5 around, and the floor: the largest. variances: sums a column. */
-static double spread_at(const struct vd_variation_model *model, const double *columns, int x, int y)
+/* Of the rows around y: sums of variances, each column its own. Returns how many rows. */
+static int sum_columns(const struct vd_variation_model *model, int y, double *columns)
 {
-	const int left = clamp(x - POOL_REACH, model->width - 1);
-	const int right = clamp(x + POOL_REACH, model->width - 1);
-	const int rows = clamp(y + POOL_REACH, model->height - 1) -
-			 clamp(y - POOL_REACH, model->height - 1) + 1;
+	const int top = clamp(y - POOL_REACH, model->height - 1);
+	const int bottom = clamp(y + POOL_REACH, model->height - 1);
+
+	memset(columns, 0, (size_t)model->width * sizeof *columns);
+	for (int row = top; row <= bottom; row++) {
+		const uint16_t *spread = model->spread + (size_t)row * (size_t)model->width;
+
+		for (int x = 0; x < model->width; x++)
+			columns[x] += (double)spread[x] * spread[x];
+	}
+	return bottom - top + 1;
+}
+
+/* Deviation over the columns around x, as many as there are. */
+static float pool_at_edge(const double *columns, int x, int n, int rows)
+{
+	const int left = clamp(x - POOL_REACH, n - 1), right = clamp(x + POOL_REACH, n - 1);
 	double sum = 0;
 
 	for (int i = left; i <= right; i++)
 		sum += columns[i];
-	return fmax(SPREAD_FLOOR,
-		    fmax(model->spread[(size_t)y * (size_t)model->width + (size_t)x] / ONE,
-			 sqrt(sum / ((right - left + 1) * rows))));
+	return (float)sqrt(sum / ((right - left + 1) * rows));
 }
 
-static void sum_columns(const struct vd_variation_model *model, int y, double *columns)
+static void pool(const double *columns, int n, int rows, float *out)
 {
-	const int bottom = clamp(y + POOL_REACH, model->height - 1);
+	const double share = 1.0 / ((2 * POOL_REACH + 1) * rows);
 
-	memset(columns, 0, (size_t)model->width * sizeof *columns);
-	for (int row = clamp(y - POOL_REACH, model->height - 1); row <= bottom; row++) {
-		for (int x = 0; x < model->width; x++) {
-			const double spread =
-				model->spread[(size_t)row * (size_t)model->width + (size_t)x] / ONE;
+	for (int x = 0; x < n && x < POOL_REACH; x++)
+		out[x] = pool_at_edge(columns, x, n, rows);
+	for (int x = POOL_REACH; x < n - POOL_REACH; x++) {
+		const double *c = columns + x;
 
-			columns[x] += spread * spread;
-		}
+		out[x] = (float)sqrt((c[-2] + c[-1] + c[0] + c[1] + c[2]) * share);
 	}
+	for (int x = n - POOL_REACH > POOL_REACH ? n - POOL_REACH : POOL_REACH; x < n; x++)
+		out[x] = pool_at_edge(columns, x, n, rows);
+}
+
+/* Own spread, that of the 5 x 5 around, and the floor: the largest. */
+static void measure_spread(const struct vd_variation_model *model, int y, double *columns,
+			   float *out)
+{
+	const uint16_t *own = model->spread + (size_t)y * (size_t)model->width;
+	const int rows = sum_columns(model, y, columns);
+
+	pool(columns, model->width, rows, out);
+	for (int x = 0; x < model->width; x++)
+		out[x] = larger(larger(out[x], own[x]) / ONE, SPREAD_FLOOR);
 }
 
 void vd_variation_allow(const struct vd_variation_model *model,
 			const struct vd_variation_options *options, int y, double *columns,
 			const struct vd_allowance *allowance)
 {
-	sum_columns(model, y, columns);
-	for (int x = 0; x < model->width; x++) {
-		const double spread = spread_at(model, columns, x, y);
+	const uint16_t *mean = model->mean + (size_t)y * (size_t)model->width;
+	const float abs_up = (float)options->abs_threshold[0],
+		    abs_down = (float)options->abs_threshold[1];
+	const float var_up = (float)options->var_threshold[0],
+		    var_down = (float)options->var_threshold[1];
+	const float edge_px = (float)options->edge_tolerance_px;
 
-		allowance->mean[x] = (float)mean_at(model, x, y);
-		allowance->spread[x] = (float)spread;
-		allowance->edge[x] = (float)(options->edge_tolerance_px * slope_at(model, x, y));
-		allowance->up[x] =
-			(float)fmax(options->abs_threshold[0], options->var_threshold[0] * spread);
-		allowance->down[x] =
-			(float)fmax(options->abs_threshold[1], options->var_threshold[1] * spread);
+	measure_spread(model, y, columns, allowance->spread);
+	for (int x = 0; x < model->width; x++) {
+		allowance->mean[x] = mean[x] / ONE;
+		allowance->edge[x] = 0;
+		allowance->up[x] = larger(abs_up, var_up * allowance->spread[x]);
+		allowance->down[x] = larger(abs_down, var_down * allowance->spread[x]);
 	}
+	for (int x = 0; edge_px > 0 && x < model->width; x++)
+		allowance->edge[x] = edge_px * slope_at(model, x, y);
 }
 
 static void lay_out_row(struct vd_variation *variation, const struct vd_allowance *allowance,
-			double scale, int y)
+			float scale, int y)
 {
 	struct vd_band *band = &variation->band;
 
 	for (int x = 0; x < band->upper.width; x++) {
-		const double mean = (double)allowance->mean[x], edge = (double)allowance->edge[x];
+		const float mean = allowance->mean[x], edge = allowance->edge[x];
 
-		vd_image_row(&band->upper, y)[x] =
-			to_grey(mean + edge + scale * (double)allowance->up[x]);
+		vd_image_row(&band->upper, y)[x] = to_grey(mean + edge + scale * allowance->up[x]);
 		vd_image_row(&band->lower, y)[x] =
-			to_grey(mean - edge - scale * (double)allowance->down[x]);
-		vd_image_row(&band->sigma, y)[x] = to_grey(4 * (double)allowance->spread[x]);
+			to_grey(mean - edge - scale * allowance->down[x]);
+		vd_image_row(&band->sigma, y)[x] = to_grey(4 * allowance->spread[x]);
 	}
 }
 
@@ -324,7 +360,7 @@ static int lay_out(struct vd_variation *variation, const struct vd_variation_mod
 		r = vd_image_shape(&band->sigma, model->width, model->height, VD_GREY);
 	for (int y = 0; r == 0 && y < model->height; y++) {
 		vd_variation_allow(model, &variation->options, y, columns, &allowance);
-		lay_out_row(variation, &allowance, model->scale > 0 ? model->scale : 1, y);
+		lay_out_row(variation, &allowance, model->scale > 0 ? (float)model->scale : 1, y);
 	}
 	band->window_px = variation->options.window_px;
 	return r < 0 ? r : measure_ideal(variation, model);

@@ -72,6 +72,13 @@ struct vd_trial *vd_trial_free(struct vd_trial *trial)
 	return NULL;
 }
 
+static uint8_t to_grey(float v)
+{
+	const float least = v > 0 ? v : 0, most = least < 255 ? least : 255;
+
+	return (uint8_t)(int)(most + 0.5F);
+}
+
 void vd_trial_set(struct vd_trial *trial, const struct vd_variation_model *model)
 {
 	const size_t width = (size_t)trial->width;
@@ -86,15 +93,22 @@ void vd_trial_set(struct vd_trial *trial, const struct vd_variation_model *model
 		for (size_t x = 0; x < width; x++) {
 			trial->top[at + x] = mean[x] + edge[x];
 			trial->bottom[at + x] = mean[x] - edge[x];
-			vd_image_row(&trial->sigma, y)[x] =
-				(uint8_t)lrintf(fminf(4 * spread[x], 255));
+			vd_image_row(&trial->sigma, y)[x] = to_grey(4 * spread[x]);
 		}
 	}
 }
 
-static uint8_t to_grey(float v)
+/* n accepted greys from i on. */
+static void lay_out(struct vd_trial *trial, size_t i, int n, float factor)
 {
-	return (uint8_t)lrintf(fminf(fmaxf(v, 0), 255));
+	const float *top = trial->top + i, *up = trial->up + i;
+	const float *bottom = trial->bottom + i, *down = trial->down + i;
+	uint8_t *restrict upper = trial->upper, *restrict lower = trial->lower;
+
+	for (int x = 0; x < n; x++) {
+		upper[x] = to_grey(top[x] + factor * up[x]);
+		lower[x] = to_grey(bottom[x] - factor * down[x]);
+	}
 }
 
 static void compare_row(struct vd_trial *trial, const struct vd_image *image, struct vd_rect window,
@@ -104,12 +118,7 @@ static void compare_row(struct vd_trial *trial, const struct vd_image *image, st
 	const uint8_t *row = vd_image_row(image, window.y + y) + window.x;
 	struct vd_excess *excess = &trial->excess;
 
-	for (int x = 0; x < window.width; x++) {
-		const size_t i = at + (size_t)x;
-
-		trial->upper[x] = to_grey(trial->top[i] + factor * trial->up[i]);
-		trial->lower[x] = to_grey(trial->bottom[i] - factor * trial->down[i]);
-	}
+	lay_out(trial, at, window.width, factor);
 	excess->any[y] = vd_row_compare(row, trial->upper, trial->lower, window.width,
 					vd_image_row(&excess->excess, y)) != 0;
 	if (excess->any[y])
@@ -148,23 +157,31 @@ int vd_trial_rejects(struct vd_trial *trial, const struct vd_image *image, struc
 	return result.verdict == VD_NG;
 }
 
+/* 1 or 0 as vd_trial_rejects; narrows the bracket. */
+static int halve(struct vd_trial *trial, const struct vd_image *image, struct vd_rect window,
+		 double at, double bracket[static 2])
+{
+	const int r = vd_trial_rejects(trial, image, window, at);
+
+	if (r >= 0)
+		bracket[r > 0 ? 0 : 1] = at;
+	return r;
+}
+
+/* Most are near 1, and looking at a low factor takes long: nearly every pixel is beyond it. */
 int vd_trial_factor(struct vd_trial *trial, const struct vd_image *image, struct vd_rect window,
 		    double *ret_factor)
 {
-	double low = 0, high = VD_FACTOR_MOST;
+	double bracket[2] = { 0, VD_FACTOR_MOST };
+	int r = halve(trial, image, window, 1, bracket);
 
-	for (int i = 0; i < HALVINGS; i++) {
-		const double middle = (low + high) / 2;
-		const int r = vd_trial_rejects(trial, image, window, middle);
-
-		if (r < 0)
-			return r;
-		if (r > 0)
-			low = middle;
-		else
-			high = middle;
-	}
-	*ret_factor = high;
+	if (r >= 0)
+		r = halve(trial, image, window, r > 0 ? 2 : 0.5, bracket);
+	while (r >= 0 && bracket[1] - bracket[0] > VD_FACTOR_MOST / (1 << HALVINGS))
+		r = halve(trial, image, window, (bracket[0] + bracket[1]) / 2, bracket);
+	if (r < 0)
+		return r;
+	*ret_factor = bracket[1];
 	return 0;
 }
 

@@ -192,14 +192,18 @@ static int teach(struct station *station)
 {
 	VD_CLEANUP(vd_json_free) cJSON *state = NULL;
 	const cJSON *model, *report;
+	uint64_t last_us = 0;
 
-	for (int i = 0; i < LEARNT; i++)
+	for (int i = 0; i < LEARNT; i++) {
+		last_us = vd_clock_mono_us();
 		(void)inspect_good(station);
+	}
+	last_us = vd_clock_mono_us() - last_us;
 	state = vd_inspector_state(station->inspector, station->set);
 	model = vd_json_object(state, "model");
 	report = vd_json_object(model, "report");
-	(void)printf("%-20s %s, scale %.2f, %s\n", station->name,
-		     vd_json_string(model, "state", "?"),
+	(void)printf("%-20s %s within %.1f s, scale %.2f, %s\n", station->name,
+		     vd_json_string(model, "state", "?"), (double)last_us / 1e6,
 		     vd_json_number(vd_json_object(vd_json_object(report, "steps"), "print"),
 				    "scale", NAN),
 		     vd_json_string(report, "text", "no report"));
