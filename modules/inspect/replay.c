@@ -304,6 +304,7 @@ static int make_item(struct replay *replay, const struct story *story, const str
 	if (r < 0)
 		return r;
 	(void)snprintf(item->serial, sizeof item->serial, "%s", serial);
+	item->trigger = cJSON_Duplicate(vd_json_object(story->body, "trigger"), true);
 	for (int i = 0; i < item->recipe->camera_count; i++) {
 		const char *camera = item->recipe->cameras[i];
 		struct picture *picture = frame_of(replay, story, camera);

@@ -266,6 +266,65 @@ static void an_include_that_cannot_be_is_refused(void **state)
 			      "/include/0", "p.find/camera: the recipe has no camera \"low\"");
 }
 
+/* ---- tables ---- */
+
+static enum vd_tool tool_called(const char *name)
+{
+	int tool = 0;
+
+	while (tool < VD_TOOLS && strcmp(vd_tool_name((enum vd_tool)tool), name) != 0)
+		tool++;
+	assert_in_range(tool, 0, VD_TOOLS - 1);
+	return (enum vd_tool)tool;
+}
+
+static const cJSON *limits_of(const cJSON *schema, const cJSON *properties)
+{
+	const cJSON *limits = vd_json_object(properties, "limits");
+
+	if (vd_json_get(limits, "$ref"))
+		limits = vd_json_at(schema, vd_json_string(limits, "$ref", "") + 1);
+	return vd_json_object(limits, "properties");
+}
+
+/* Conditions know exactly the measures that the schema lets limits speak of. */
+static void check_measures(enum vd_tool tool, const cJSON *limits)
+{
+	for (int i = 0; i < VD_MEASURES; i++) {
+		const char *name = vd_measure_name((enum vd_measure)i);
+
+		if (vd_tool_measures(tool, (enum vd_measure)i) !=
+		    (vd_json_get(limits, name) != NULL))
+			fail_msg("%s and %s", vd_tool_name(tool), name);
+	}
+}
+
+static void every_tool_takes_its_turn_and_has_its_measures(void **state)
+{
+	static const char *const keys[] = { "gate", "needs", "condition", "whenSkipped", "maxMs" };
+	VD_CLEANUP(vd_json_free) cJSON *schema = NULL;
+	struct vd_fault fault = { 0 };
+	const cJSON *form;
+	int tools = 0;
+
+	assert_int_equal(
+		vd_json_parse(vd_inspect_schema_json, vd_inspect_schema_json_len, &schema, &fault),
+		0);
+	cJSON_ArrayForEach(form, vd_json_array(vd_json_at(schema, "/$defs/step"), "oneOf"))
+	{
+		const cJSON *properties = vd_json_object(form, "properties");
+		const char *name = vd_json_string(vd_json_object(properties, "tool"), "const", "");
+
+		for (size_t i = 0; i < VD_COUNT(keys); i++) {
+			if (!vd_json_get(properties, keys[i]))
+				fail_msg("%s has no %s", name, keys[i]);
+		}
+		check_measures(tool_called(name), limits_of(schema, properties));
+		tools++;
+	}
+	assert_int_equal(tools, VD_TOOLS);
+}
+
 /* ---- inventory ---- */
 
 static bool lists(const cJSON *json, const char *pointer, const char *text)
@@ -321,4 +380,5 @@ VD_TEST_MAIN(cmocka_unit_test(without_a_word_locate_steps_come_first),
 	     cmocka_unit_test(a_rule_over_objects_needs_somebody_who_finds_them),
 	     cmocka_unit_test(fragments_become_steps_under_their_prefix),
 	     cmocka_unit_test(an_include_that_cannot_be_is_refused),
+	     cmocka_unit_test(every_tool_takes_its_turn_and_has_its_measures),
 	     cmocka_unit_test(a_recipe_is_held_against_what_the_station_can_do))

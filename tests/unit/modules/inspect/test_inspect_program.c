@@ -928,6 +928,36 @@ static void replay_tells_which_verdicts_would_change(void **state)
 	clear_shelf(&shelf);
 }
 
+/* Conditions, objects and fragments as on the line; deadlines do not hold. */
+static void replay_runs_steps_in_their_turn(void **state)
+{
+	static const char format[] =
+		"{\"active\":\"cap\",\"workers\":2,\"fragments\":{\"f\":{\"rev\":1,\"steps\":{"
+		"\"find\":{\"camera\":\"top\",\"tool\":\"golden\",\"maxMs\":1,"
+		"\"limits\":{\"defects\":{\"max\":9}},\"golden\":{\"file\":\"%s/items/good.jpg\"}},"
+		"\"each\":{\"camera\":\"top\",\"tool\":\"presence\",\"foreach\":{\"step\":\"find\","
+		"\"whenEmpty\":\"ok\"},\"limits\":{\"mean\":{\"min\":1}}}}}},"
+		"\"recipes\":{\"cap\":{\"rev\":3,\"cameras\":[\"top\"],\"maxMs\":1,"
+		"\"include\":[{\"fragment\":\"f\",\"rev\":1,\"prefix\":\"f.\"}],\"steps\":{"
+		"\"late\":{\"camera\":\"top\",\"tool\":\"focus\",\"whenSkipped\":\"ok\","
+		"\"condition\":\"item.source == 'timer' and item.serial matches '?*'\","
+		"\"limits\":{\"mean\":{\"min\":1}}}}}}}";
+	VD_CLEANUP(vd_buf_fini) struct vd_buf out = { 0 };
+	struct shelf shelf;
+	char text[2048], path[128];
+
+	fill_shelf(&shelf, "NG");
+	(void)snprintf(text, sizeof text, format, shelf.folder);
+	write_text(shelf.parameters, text);
+	(void)snprintf(path, sizeof path, "%s/items/records.ndjson", shelf.folder);
+	write_text(path, "{\"itemId\":\"i-1\",\"verdict\":\"NG\",\"serial\":\"S1\","
+			 "\"trigger\":{\"source\":\"timer\"},\"files\":{\"top\":\"bad.jpg\"}}\n");
+	assert_int_equal(replay(&shelf, NULL, &out), 1);
+	assert_non_null(strstr(out.data, "\nNG -> OK: 1\n- -> NO_DECISION: 1\n"
+					 "2 items, 1 changed, 0 unreadable\n"));
+	clear_shelf(&shelf);
+}
+
 static void replay_says_when_it_could_not(void **state)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf out = { 0 };
@@ -965,4 +995,5 @@ VD_TEST_MAIN(
 	cmocka_unit_test(a_station_that_is_stopped_tells_of_what_it_has_not_seen),
 	cmocka_unit_test(a_frame_of_the_camera_s_own_is_told_of_after_a_crash_where_it_is_to_be),
 	cmocka_unit_test(replay_tells_which_verdicts_would_change),
+	cmocka_unit_test(replay_runs_steps_in_their_turn),
 	cmocka_unit_test(replay_says_when_it_could_not))
