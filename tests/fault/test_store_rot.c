@@ -281,6 +281,53 @@ static void what_the_account_knows_is_counted_out_when_the_database_is_erased(vo
 	bench_free(l.bench);
 }
 
+static void adopt_an_image(const struct bench *b)
+{
+	char file[100];
+	int fd;
+
+	(void)snprintf(file, sizeof file, "images/%064d.jpg", 1);
+	assert_int_equal(mkdir(path_of(b, "images"), 0700), 0);
+	fd = open(path_of(b, file), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "picture", 7), 7);
+	assert_int_equal(close(fd), 0);
+}
+
+/* More than SQLite keeps in memory, and a checkpoint: most of it is read from the file again. */
+static void pages_that_rot_while_the_store_is_open_are_counted_as_well(void **state)
+{
+	struct life l = { .bench = bench_new() };
+	struct vd_store_stats s;
+	char noise[PAGE];
+	int fd;
+
+	(void)state;
+	memset(noise, 0x5A, sizeof noise);
+	adopt_an_image(l.bench);
+	bench_open(l.bench);
+	for (int i = 0; i < 70; i++) {
+		for (int k = 0; k < 50; k++)
+			(void)bench_put(l.bench, VD_VERDICT, l.n++, 3900);
+		bench_wait_answers(l.bench);
+	}
+	fd = open(path_of(l.bench, files[0]), O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (off_t page = 20; page < 220; page += 2)
+		assert_int_equal(pwrite(fd, noise, PAGE, page * PAGE), PAGE);
+	assert_int_equal(close(fd), 0);
+	bench_drain_all(l.bench);
+	check(&l, 0);
+	vd_store_stats(l.bench->store, &s);
+	print_message("%llu of %llu records in tombstones; notice \"%s\"\n",
+		      (unsigned long long)l.bench->tombstoned, (unsigned long long)l.bench->stored,
+		      s.notice);
+	assert_true(l.bench->tombstoned > 0 && l.bench->received > l.bench->stored / 2);
+	assert_int_equal(s.images, 1);
+	assert_int_equal(s.image_bytes, 7);
+	bench_free(l.bench);
+}
+
 static void a_lost_first_page_costs_no_record(void **state)
 {
 	struct life l = { .bench = bench_new() };
@@ -302,7 +349,8 @@ static void a_lost_first_page_costs_no_record(void **state)
 	bench_free(l.bench);
 }
 
-VD_TEST_MAIN(cmocka_unit_test(a_lost_first_page_costs_no_record),
+VD_TEST_MAIN(cmocka_unit_test(pages_that_rot_while_the_store_is_open_are_counted_as_well),
+	     cmocka_unit_test(a_lost_first_page_costs_no_record),
 	     cmocka_unit_test(what_the_account_knows_is_counted_out_when_the_database_is_erased),
 	     cmocka_unit_test(a_store_without_any_account_says_so),
 	     cmocka_unit_test(whatever_page_rots_all_that_was_accepted_is_delivered_or_counted), )
