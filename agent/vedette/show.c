@@ -159,6 +159,28 @@ void vd_show_modules(const cJSON *answer, FILE *out)
 	show_table(answer, out, true);
 }
 
+static void show_images(const cJSON *store, FILE *out)
+{
+	const cJSON *images = vd_json_object(store, "imagesOf"), *state;
+	const char *error = vd_json_string(vd_json_object(store, "upload"), "lastError", "");
+
+	(void)fprintf(out, "images   %.0f kept (%.1f MiB)", vd_json_number(store, "images", 0),
+		      vd_json_number(store, "imageBytes", 0) / 1048576);
+	cJSON_ArrayForEach(state, images)
+	{
+		if (cJSON_IsObject(state))
+			(void)fprintf(out, ", %.0f %s (%.1f MiB)",
+				      vd_json_number(state, "count", 0), state->string,
+				      vd_json_number(state, "bytes", 0) / 1048576);
+	}
+	(void)fputc('\n', out);
+	if (*vd_json_string(images, "lastRefusal", ""))
+		(void)fprintf(out, "         last refused: %s\n",
+			      vd_json_string(images, "lastRefusal", ""));
+	if (*error)
+		(void)fprintf(out, "         last failure: %s\n", error);
+}
+
 void vd_show_outbox(const cJSON *answer, FILE *out)
 {
 	const cJSON *store = vd_json_object(answer, "store");
@@ -167,13 +189,11 @@ void vd_show_outbox(const cJSON *answer, FILE *out)
 
 	show_link(vd_json_object(answer, "link"), out);
 	show_store_line(store, out);
-	(void)fprintf(out,
-		      "         %.0f batches under way, slowest commit %.1f ms, %.0f images (%.1f "
-		      "MiB)\n\n",
+	(void)fprintf(out, "         %.0f batches under way, slowest commit %.1f ms\n",
 		      vd_json_number(answer, "underWay", 0),
-		      vd_json_number(store, "slowestCommitUs", 0) / 1000,
-		      vd_json_number(store, "images", 0),
-		      vd_json_number(store, "imageBytes", 0) / 1048576);
+		      vd_json_number(store, "slowestCommitUs", 0) / 1000);
+	show_images(store, out);
+	(void)fputc('\n', out);
 	(void)fprintf(out, "%-10s %9s %11s %9s %11s %8s %8s %9s\n", "CLASS", "WAITING", "BYTES",
 		      "ACCEPTED", "DELIVERED", "EVICTED", "REFUSED", "OLDEST");
 	cJSON_ArrayForEach(class, classes)

@@ -7,6 +7,7 @@
 #include "agent/store/outbox.h"
 #include "agent/store/store.h"
 #include "agent/supervise/supervisor.h"
+#include "agent/upload/uploader.h"
 #include "agent/vedetted/config.h"
 #include "agent/vedetted/instance.h"
 #include "agent/vedetted/reported.h"
@@ -21,6 +22,7 @@
  *	settle.c   a desired document becomes the set that runs, or is refused
  *	modules.c  what modules say: publish, report, applied, refused; and how they end
  *	cloud.c    what the hub says, and what goes to it
+ *	images.c   images from the store to the hub, behind the records
  *	report.c   what is told of all this: reported state
  *	methods.c  what may be asked, by the local socket (local.c) and by direct methods
  */
@@ -43,6 +45,9 @@ struct vd_agent {
 
 	struct vd_store *store;
 	struct vd_link *link;
+	struct vd_uploader *uploader;
+	bool has_image;         /* the uploader does */
+	char last_refusal[256]; /* of an image; "": none since the start */
 	struct vd_supervisor *supervisor;
 	struct vd_local *local;
 
@@ -94,6 +99,11 @@ void vd_agent_load_evidence(struct vd_agent *agent, struct vd_instance *instance
 extern const struct vd_link_handlers vd_agent_link_handlers;
 extern const struct vd_store_handlers vd_agent_store_handlers;
 void vd_agent_pump(struct vd_agent *agent);
+
+/* images.c */
+extern const struct vd_uploader_handlers vd_agent_uploader_handlers;
+/* Something changed that they depend on: the link, the window, what is desired, the store. */
+void vd_agent_images(struct vd_agent *agent);
 
 /* report.c */
 enum vd_urgency { VD_REPORT_SOON, VD_REPORT_SHORTLY, VD_REPORT_LAZILY };

@@ -44,6 +44,7 @@ static void on_up(void *argument, bool session_present)
 	a->is_twin_fresh = false;
 	get_twin(a);
 	vd_agent_pump(a);
+	vd_agent_images(a);
 }
 
 static void on_down(void *argument, const char *reason)
@@ -54,6 +55,7 @@ static void on_down(void *argument, const char *reason)
 	a->is_twin_fresh = false;
 	vd_reported_forget(a->reported);
 	vd_outbox_return_all(a->store);
+	vd_agent_images(a);
 }
 
 static void on_twin(void *argument, int status, const cJSON *twin)
@@ -106,6 +108,7 @@ static void on_published(void *argument, uint64_t id, int result)
 		vd_outbox_return_all(a->store);
 	}
 	vd_agent_pump(a);
+	vd_agent_images(a);
 }
 
 /* A direct method's answer goes back under its rid. */
@@ -154,6 +157,11 @@ static void on_ready(void *argument)
 	vd_agent_pump(argument);
 }
 
+static void on_image(void *argument)
+{
+	vd_agent_images(argument);
+}
+
 static void on_document_stored(void *argument, uint64_t token, const struct vd_fault *fault)
 {
 	vd_agent_document_stored(argument, token, fault);
@@ -172,4 +180,5 @@ const struct vd_store_handlers vd_agent_store_handlers = {
 	.on_ready = on_ready,
 	.on_document_stored = on_document_stored,
 	.on_state = on_store_state,
+	.on_image = on_image,
 };

@@ -90,6 +90,7 @@ static int read_members(struct vd_config *c, struct vd_fault *fault)
 	c->device_id = vd_json_string(c->json, "deviceId", "");
 	c->host = vd_json_string(hub, "host", "");
 	c->port = (int)vd_json_int(hub, "port", 0);
+	c->https_port = (int)vd_json_int(hub, "httpsPort", 0);
 	c->trusted_ca_file = vd_json_string(hub, "trustedCaFile", NULL);
 	c->keep_alive_s = (int)vd_json_int(hub, "keepAliveS", 0);
 	c->connect_timeout_s = (int)vd_json_int(hub, "connectTimeoutS", 0);

@@ -12,7 +12,7 @@
 struct vd_config {
 	cJSON *json; /* owns every text below */
 	const char *device_id, *host, *trusted_ca_file;
-	int port, keep_alive_s, connect_timeout_s, token_life_s;
+	int port, https_port, keep_alive_s, connect_timeout_s, token_life_s;
 	uint32_t backoff_first_ms, backoff_limit_ms;
 	char *key; /* base64, NULL with X.509 */
 	const char *certificate_file, *private_key_file;

@@ -99,6 +99,26 @@ static int make_link(struct vd_agent *a, struct vd_fault *fault)
 	return vd_link_new(a->loop, &config, &vd_agent_link_handlers, a, &a->link, fault);
 }
 
+static int make_uploader(struct vd_agent *a, struct vd_fault *fault)
+{
+	const struct vd_config *c = &a->config;
+	struct vd_uploader_config config = {
+		.host = c->host,
+		.port = (uint16_t)c->https_port,
+		.device_id = c->device_id,
+		.key = c->key,
+		.certificate_file = c->certificate_file,
+		.key_file = c->private_key_file,
+		.trust_file = c->trusted_ca_file,
+		.token_lifetime_s = (uint32_t)c->token_life_s,
+		.backoff_first_ms = c->backoff_first_ms,
+		.backoff_ceiling_ms = c->backoff_limit_ms,
+	};
+
+	return vd_uploader_new(a->loop, &config, &vd_agent_uploader_handlers, a, &a->uploader,
+			       fault);
+}
+
 static int catch_signals(struct vd_agent *a)
 {
 	int r = vd_loop_signal(a->loop, SIGTERM, on_stop_signal, a, &a->signals[0]);
@@ -136,6 +156,8 @@ static int start(struct vd_agent *a, struct vd_fault *fault)
 	if (r == 0)
 		r = make_link(a, fault);
 	if (r == 0)
+		r = make_uploader(a, fault);
+	if (r == 0)
 		r = vd_agent_boot_document(a);
 	if (r == 0)
 		r = start_watchdog(a);
@@ -151,6 +173,7 @@ static void finish(struct vd_agent *a)
 	vd_agent_drop_calls(a);
 	a->supervisor = vd_supervisor_free(a->supervisor);
 	a->link = vd_link_free(a->link);
+	a->uploader = vd_uploader_free(a->uploader);
 	a->store = vd_store_close(a->store);
 	vd_agent_drop_publications(a);
 	a->reported = vd_reported_free(a->reported);

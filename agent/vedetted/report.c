@@ -52,6 +52,40 @@ static bool add_class(cJSON *json, enum vd_class class, const struct vd_class_st
 	       vd_json_add_number(item, "oldestAgeMs", (double)s->oldest_age_ms);
 }
 
+static bool add_images(const struct vd_agent *a, cJSON *json, const char *key,
+		       const struct vd_store_stats *s)
+{
+	static const char *const names[VD_IMAGE_STATES] = {
+		[VD_IMAGE_WAITING] = "waiting",
+		[VD_IMAGE_UPLOADED] = "uploaded",
+		[VD_IMAGE_REFUSED] = "refused",
+		[VD_IMAGE_LOST] = "evicted",
+	};
+	cJSON *images = cJSON_AddObjectToObject(json, key);
+
+	for (int i = 0; images && i < VD_IMAGE_STATES; i++) {
+		cJSON *state = cJSON_AddObjectToObject(images, names[i]);
+
+		if (!state || !vd_json_add_number(state, "count", (double)s->images_of[i].count) ||
+		    !vd_json_add_number(state, "bytes", (double)s->images_of[i].bytes))
+			return false;
+	}
+	return images &&
+	       (!*a->last_refusal || vd_json_add_string(images, "lastRefusal", a->last_refusal));
+}
+
+static bool add_uploader(const struct vd_agent *a, cJSON *json)
+{
+	cJSON *upload = cJSON_AddObjectToObject(json, "upload");
+	struct vd_uploader_status s;
+
+	vd_uploader_status(a->uploader, &s);
+	return upload && vd_json_add_bool(upload, "isBusy", s.is_busy) &&
+	       vd_json_add_number(upload, "sentBytes", (double)s.sent_bytes) &&
+	       vd_json_add_number(upload, "failures", (double)s.failures) &&
+	       vd_json_add_string(upload, "lastError", s.last_error);
+}
+
 cJSON *vd_agent_store_json(const struct vd_agent *a)
 {
 	VD_CLEANUP(vd_json_free) cJSON *json = cJSON_CreateObject();
@@ -68,6 +102,7 @@ cJSON *vd_agent_store_json(const struct vd_agent *a)
 	    !vd_json_add_number(json, "images", (double)s.images) ||
 	    !vd_json_add_number(json, "imageBytes", (double)s.image_bytes) ||
 	    !vd_json_add_number(json, "imagesEvicted", (double)s.images_evicted) ||
+	    !add_images(a, json, "imagesOf", &s) || !add_uploader(a, json) ||
 	    !vd_json_add_number(json, "commits", (double)s.commits) ||
 	    !vd_json_add_number(json, "lastCommitUs", (double)s.last_commit_us) ||
 	    !vd_json_add_number(json, "slowestCommitUs", (double)s.slowest_commit_us) ||
@@ -168,6 +203,7 @@ static bool add_agent(const struct vd_agent *a, cJSON *json)
 	       add_time(agent, "startedAt", a->started_wall_ms) &&
 	       vd_json_add_string(agent, "timeQuality", vd_time_quality()) &&
 	       vd_json_add_string(agent, "store", *s.degraded ? s.degraded : "ok") &&
+	       add_images(a, agent, "images", &s) &&
 	       (!*s.notice || vd_json_add_string(agent, "storeNotice", s.notice));
 }
 

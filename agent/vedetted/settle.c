@@ -255,6 +255,7 @@ static void enter_force(struct vd_agent *a)
 		vd_log_set_level(a->set->desired->agent.log_level);
 	vd_store_set_bounds(a->store, a->set->desired->agent.outbox_max_bytes,
 			    a->set->desired->agent.outbox_max_age_s * 1000);
+	vd_agent_images(a);
 	acknowledge_unchanged(a);
 }
 

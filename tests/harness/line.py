@@ -77,7 +77,8 @@ class Line:
         key_file.write_text(self.cloud.create_device(self.device_id))
         key_file.chmod(0o600)
         self.agent = agents.Agent(self.folder / "a", BUILD, self.device_id, {
-            "host": self.cloud.host_name, "port": self.cloud.mqtts_port, "trustedCaFile": self.cloud.ca_file,
+            "host": self.cloud.host_name, "port": self.cloud.mqtts_port,
+            "httpsPort": self.cloud.https_port, "trustedCaFile": self.cloud.ca_file,
             "authentication": {"type": "sas", "keyFile": str(key_file)}}, **self.settings)
         return self
 

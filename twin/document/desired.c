@@ -316,10 +316,13 @@ static int read_routes(const cJSON *routes, struct document *document, struct vd
 static int read_agent(const cJSON *agent, struct vd_desired *desired)
 {
 	const cJSON *outbox = vd_json_object(agent, "outbox");
+	const cJSON *images = vd_json_object(agent, "images");
 
 	desired->agent.report_interval_ms = (uint32_t)vd_json_int(agent, "reportIntervalMs", 0);
 	desired->agent.outbox_max_bytes = (uint64_t)vd_json_int(outbox, "maxBytes", 0);
 	desired->agent.outbox_max_age_s = (uint64_t)vd_json_int(outbox, "maxAgeS", 0);
+	desired->agent.uploads_images = vd_json_bool(images, "upload", true);
+	desired->agent.image_bytes_per_second = (uint64_t)vd_json_int(images, "bytesPerSecond", 0);
 	return vd_log_level_parse(vd_json_string(agent, "logLevel", ""), &desired->agent.log_level);
 }
 

@@ -42,6 +42,8 @@ struct vd_desired {
 		uint32_t report_interval_ms;
 		uint64_t outbox_max_bytes;
 		uint64_t outbox_max_age_s; /* 0: no limit */
+		bool uploads_images;
+		uint64_t image_bytes_per_second; /* 0: no limit */
 	} agent;
 	const struct vd_desired_module *modules; /* by startup order, then id */
 	size_t module_count;
