@@ -364,7 +364,7 @@ int vd_reader_fill(struct vd_store *store)
 
 static void take_claim_off(struct vd_account *account, const struct vd_claim *claim)
 {
-	int class = claim->class;
+	int class = (int)claim->class;
 
 	(void)vd_account_take(&account->of[class].rows, claim->rows);
 	(void)vd_account_take(&account->of[class].bytes, claim->bytes);
