@@ -24,20 +24,6 @@
 enum { POSES = 100, REPEATS = 50, SAME = 30, LEARNT = 40, FIXING = 300, DRIFTS = 60, MARGIN = 20 };
 enum { FILE_MOST = 64 << 20 };
 
-/* What the study of 1 % false rejects chose: ladder.py's settings. */
-static struct vd_variation_options sensitive(void)
-{
-	struct vd_variation_options options = vd_variation_defaults();
-
-	options.abs_threshold[0] = options.abs_threshold[1] = 5;
-	options.var_threshold[0] = options.var_threshold[1] = 3.5;
-	options.edge_tolerance_px = 0;
-	options.blobs.open_px = 1;
-	options.blobs.merge_px = 1;
-	options.blobs.min_area_px = 4;
-	return options;
-}
-
 struct station {
 	const char *name;
 	struct vd_image part;
@@ -202,7 +188,7 @@ static int measure_caliper(bool is_moved)
 
 static int learn(struct station *station, struct sim_random *random)
 {
-	const struct vd_variation_options options = sensitive();
+	const struct vd_variation_options options = vd_variation_defaults();
 	VD_CLEANUP(vd_variation_learner_free) struct vd_variation_learner *learner = NULL;
 	VD_CLEANUP(vd_image_fini) struct vd_image image = { 0 };
 	VD_CLEANUP(vd_image_fini) struct vd_image registered = { 0 };

@@ -85,10 +85,24 @@ static int write_model(const struct subject *subject, const struct vd_variation_
 	return r < 0 ? r : vd_file_write(path, model->spread, bytes, 0600);
 }
 
+/* Thresholds under which peers that sample bilinearly find nothing either. */
+static struct vd_variation_options robust(void)
+{
+	struct vd_variation_options options = vd_variation_defaults();
+
+	options.abs_threshold[0] = options.abs_threshold[1] = 10;
+	options.var_threshold[0] = options.var_threshold[1] = 3;
+	options.edge_tolerance_px = 0.5;
+	options.blobs.open_px = 2;
+	options.blobs.merge_px = 8;
+	options.blobs.min_area_px = 8;
+	return options;
+}
+
 static int teach(struct subject *subject)
 {
 	const struct vd_locate_options locate = { .search_px = 16, .min_score = 0.5 };
-	const struct vd_variation_options options = vd_variation_defaults();
+	const struct vd_variation_options options = robust();
 	VD_CLEANUP(vd_variation_learner_free) struct vd_variation_learner *learner = NULL;
 	struct vd_variation_model model = { 0 };
 	struct vd_image *image = &subject->image;
