@@ -424,6 +424,18 @@ class HubSide(BrokerTest):
         while hub.message()[0] != "hub/spool":
             self.assertLess(time.monotonic(), end)
 
+    def test_telemetry_itself_is_no_message_to_the_hub(self):
+        """Else each one costs an acknowledgement, and answers to twins wait behind them."""
+        hub, client = self.hub(), self.connected(self.device())
+        for i in range(50):
+            client.publish(f"devices/{self.id}/messages/events/", str(i))
+        client.publish("$iothub/twin/GET/?$rid=1", qos=0)
+        topics = []
+        while not topics or not topics[-1].endswith("twin/GET/?$rid=1"):
+            topics.append(hub.message()[0])
+        self.assertEqual({t for t in topics if t != "hub/spool"
+                          and not t.startswith(f"hub/{self.id}/")}, set())
+
     def test_hub_and_device_never_share_a_client_id(self):
         key = self.device()
         client = self.connected(key)

@@ -21,7 +21,8 @@
 #include "twin/broker/certificate.h"
 #include "twin/broker/topics.h"
 
-static const char no_topic[] = "hub/none"; /* nobody subscribes to it */
+/* Nobody may subscribe to it, nor does the hub, whose filter is hub/#. */
+static const char no_topic[] = "none";
 
 /* 1: the client presented one, 0: it did not, -EINVAL. */
 static int read_certificate(const struct vd_plugin *plugin, const struct mosquitto *client,
