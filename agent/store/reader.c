@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "agent/store/private.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -321,7 +322,10 @@ static int load_one(struct vd_store *store, enum vd_stream stream,
 	return 1;
 }
 
-/* Whether the stream has room for one more, and hands over the last one loaded. */
+/*
+ * Whether the stream has room for one more, and hands over the last one loaded. A commit that is
+ * due goes first; what is missing then is loaded after it.
+ */
 static bool wants_more(struct vd_store *store, enum vd_stream stream, struct vd_shipment *loaded)
 {
 	bool wants;
@@ -337,7 +341,7 @@ static bool wants_more(struct vd_store *store, enum vd_stream stream, struct vd_
 		}
 	}
 	wants = store->ready[stream].count < (store->is_sending ? VD_READY_MAX : VD_READY_IDLE) &&
-		store->ready[stream].bytes < VD_READY_BYTES;
+		store->ready[stream].bytes < VD_READY_BYTES && store->due_ms > vd_clock_mono_ms();
 	(void)pthread_mutex_unlock(&store->lock);
 	return wants;
 }

@@ -172,7 +172,8 @@ static void live_telemetry_passes_a_backlog_that_drains_beside_it(void **state)
 		if (b->seen[20000] && !live_at)
 			live_at = position;
 	}
-	assert_in_range(live_at, 1, 16);
+	/* At most behind what is loaded ahead, and what is sent while it is being loaded. */
+	assert_in_range(live_at, 1, 24);
 	assert_true(position > 40);
 	assert_int_equal(b->duplicates, 0);
 }
