@@ -347,22 +347,24 @@ static bool is_stale(struct vd_station *station, const char *name, uint64_t seq,
 	if (!peer)
 		return false;
 	is_old = peer->has_frame && (seq <= peer->seq || t_mono_ms < peer->t_mono_ms);
-	if (!is_old)
-		*peer = (struct vd_station_peer){ .has_frame = true,
-						  .seq = seq,
-						  .t_mono_ms = t_mono_ms };
-	if (!is_old)
-		(void)snprintf(peer->name, sizeof peer->name, "%s", name);
-	return is_old;
+	if (is_old)
+		return true;
+	peer->has_frame = true;
+	peer->seq = seq;
+	peer->t_mono_ms = t_mono_ms;
+	return false;
 }
 
 static void on_peer(const char *name, bool is_connected, void *argument)
 {
 	struct vd_station_peer *peer = peer_of(argument, name);
 
+	if (!peer)
+		return;
 	/* A camera that was started again counts from the beginning. */
-	if (peer)
-		peer->has_frame = false;
+	peer->has_frame = false;
+	peer->is_connected = is_connected;
+	vd_station_changed(argument);
 }
 
 /* What any packet about a capture says; strings are copied. */

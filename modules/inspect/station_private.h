@@ -26,7 +26,7 @@ enum { VD_STATION_PATH = 4096, VD_STATION_PEERS = 32, VD_STATION_CALLS = 64 };
 /* What came last from a camera, to know a stale frame by. */
 struct vd_station_peer {
 	char name[VD_NAME_BYTES];
-	bool has_frame;
+	bool has_frame, is_connected;
 	uint64_t seq, t_mono_ms;
 };
 

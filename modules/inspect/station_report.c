@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "modules/inspect/station_private.h"
 
+#include <string.h>
+
 enum { REPORT_MS = 1000 };
 
 /* null where there is none: reported state is merged. */
@@ -44,6 +46,36 @@ static bool add_ledger(const struct vd_station *station, cJSON *body)
 	       vd_json_add_number(json, "damaged", (double)counts.damaged);
 }
 
+static bool is_connected(const struct vd_station *station, const char *camera)
+{
+	for (int i = 0; i < station->peer_count; i++) {
+		if (strcmp(station->peers[i].name, camera) == 0)
+			return station->peers[i].is_connected;
+	}
+	return false;
+}
+
+/* Those that the active recipe names, and others that are there; null where neither any more. */
+static bool add_cameras(const struct vd_station *station, cJSON *body)
+{
+	const struct vd_recipe *recipe = &station->set->recipes[station->set->active];
+	cJSON *json = cJSON_AddObjectToObject(body, "cameras");
+	bool ok = json != NULL;
+
+	for (int i = 0; ok && i < recipe->camera_count; i++)
+		ok = vd_json_add_string(json, recipe->cameras[i],
+					is_connected(station, recipe->cameras[i]) ? "connected"
+										  : "missing");
+	for (int i = 0; ok && i < station->peer_count; i++) {
+		const struct vd_station_peer *peer = &station->peers[i];
+
+		if (vd_recipe_camera(recipe, peer->name) < 0)
+			ok = vd_json_add_string(json, peer->name,
+						peer->is_connected ? "unused" : NULL);
+	}
+	return ok;
+}
+
 static bool add_panel(const struct vd_station *station, cJSON *body)
 {
 	return vd_json_add_string(body, "active",
@@ -74,6 +106,7 @@ void vd_station_send_report(void *argument)
 	cJSON *body = station->state ? cJSON_Duplicate(station->state, true) : cJSON_CreateObject();
 
 	if (!body || !add_work(station, body) || !add_panel(station, body) ||
+	    !add_cameras(station, body) ||
 	    !add_triggers(station, body) || !add_ledger(station, body) ||
 	    vd_module_report(station->module, body) != 0)
 		vd_station_arm(station->report, REPORT_MS);
