@@ -25,7 +25,7 @@ OWNERS = [
     (r"zstd\.h", ["agent/store", "modules/inspect", "twin/hub"]),
     (r"zlib\.h", ["agent/store", "twin/broker", "twin/hub"]),
     (r"curl/", ["agent/rollout", "agent/upload", "agent/vedette-enrol", "modules/camera", "modules/http-sensor", "twin/ctl"]),
-    (r"archive(_entry)?\.h", ["agent/rollout"]),
+    (r"archive(_entry)?\.h", ["agent/rollout", "twin/ctl"]),
     (r"libpq-fe\.h", ["twin/hub"]),
     (r"seccomp\.h", ["agent/vedette-exec"]),
     (r"systemd/", ["agent/vedetted", "twin/hub"]),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <curl/curl.h>
@@ -14,7 +15,14 @@
 #include "twin/ctl/ctl.h"
 #include "twin/ctl/sse.h"
 
-enum { TOKEN_S = 3600, CONNECT_S = 10, CALL_S = 30, ANSWER_BYTES = 64 << 20, SILENCE_S = 60 };
+enum {
+	TOKEN_S = 3600,
+	CONNECT_S = 10,
+	CALL_S = 30,
+	ANSWER_BYTES = 64 << 20,
+	SILENCE_S = 60,
+	UPLOAD_S = 3600
+};
 
 struct vd_client {
 	const struct vd_connection *connection;
@@ -260,6 +268,43 @@ int vd_client_call(struct vd_client *client, const struct vd_request *request, c
 		return VD_EXIT_FAILED;
 	}
 	return VD_EXIT_OK;
+}
+
+static size_t read_on(char *bytes, size_t one, size_t len, void *argument)
+{
+	return fread(bytes, one, len, argument);
+}
+
+static int send_file(struct vd_client *client, const char *path, FILE *file)
+{
+	VD_CLEANUP(list_free) struct curl_slist *headers = NULL;
+	VD_CLEANUP(vd_buf_fini) struct vd_buf answer = { .limit = ANSWER_BYTES };
+	const struct vd_request request = { "PUT", path, .timeout_s = UPLOAD_S };
+	struct stat status;
+
+	if (fstat(fileno(file), &status) < 0 || set_target(client, path) < 0 ||
+	    add_token(client, &headers) < 0 ||
+	    add_header(&headers, "Content-Type", "application/octet-stream") < 0)
+		return VD_EXIT_FAILED;
+	(void)curl_easy_setopt(client->curl, CURLOPT_UPLOAD, 1L);
+	(void)curl_easy_setopt(client->curl, CURLOPT_READFUNCTION, read_on);
+	(void)curl_easy_setopt(client->curl, CURLOPT_READDATA, file);
+	(void)curl_easy_setopt(client->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)status.st_size);
+	return run_call(client, &request, NULL, headers, &answer);
+}
+
+int vd_client_put_file(struct vd_client *client, const char *path, const char *file)
+{
+	FILE *stream = fopen(file, "rbe");
+	int r;
+
+	if (!stream) {
+		(void)fprintf(stderr, "vedettectl: %s: %s\n", file, strerror(errno));
+		return VD_EXIT_FAILED;
+	}
+	r = send_file(client, path, stream);
+	(void)fclose(stream);
+	return r;
 }
 
 struct stream {

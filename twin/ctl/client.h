@@ -33,6 +33,9 @@ struct vd_request {
 };
 int vd_client_call(struct vd_client *client, const struct vd_request *request, cJSON **ret_json);
 
+/* PUT of a file's bytes, as they are; it may take an hour. Returns an enum vd_exit. */
+int vd_client_put_file(struct vd_client *client, const char *path, const char *file);
+
 /* Percent-encodes for a path or an argument; appends. */
 VD_MUST int vd_client_escape(struct vd_client *client, const char *text, struct vd_buf *out);
 

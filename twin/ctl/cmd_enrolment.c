@@ -8,7 +8,6 @@
 #include "twin/ctl/client.h"
 #include "twin/ctl/ctl.h"
 #include "twin/ctl/say.h"
-#include "twin/ctl/table.h"
 
 /* "90", "90s", "30m", "12h", "7d" -> seconds, 0 if it is none of these. */
 static long read_span(const char *text)
@@ -72,30 +71,6 @@ int vd_cmd_enrolment_create(struct vd_ctl *ctl)
 	return puts(vd_json_string(made, "token", "")) >= 0 ? VD_EXIT_OK : VD_EXIT_FAILED;
 }
 
-/* A list of objects as a table: one member a column. */
-static int print_list(struct vd_ctl *ctl, const cJSON *list, const char *const *headings,
-		      const char *const *keys)
-{
-	VD_CLEANUP(vd_table_free) struct vd_table *table = NULL;
-	const cJSON *item;
-
-	if (ctl->is_json)
-		return vd_say_json(list);
-	if (vd_table_new(headings, &table) < 0)
-		return VD_EXIT_FAILED;
-	cJSON_ArrayForEach(item, list)
-	{
-		const char *cells[8] = { 0 };
-
-		for (int i = 0; keys[i]; i++)
-			cells[i] = vd_json_string(item, keys[i], NULL);
-		if (vd_table_add(table, cells) < 0)
-			return VD_EXIT_FAILED;
-	}
-	vd_table_print(table, stdout);
-	return VD_EXIT_OK;
-}
-
 int vd_cmd_enrolment_list(struct vd_ctl *ctl)
 {
 	static const char *const headings[] = {
@@ -107,7 +82,7 @@ int vd_cmd_enrolment_list(struct vd_ctl *ctl)
 	VD_CLEANUP(vd_json_free) cJSON *list = NULL;
 	int r = vd_client_call(ctl->client, &request, &list);
 
-	return r == VD_EXIT_OK ? print_list(ctl, list, headings, keys) : r;
+	return r == VD_EXIT_OK ? vd_say_list(ctl, list, headings, keys) : r;
 }
 
 int vd_cmd_enrolment_delete(struct vd_ctl *ctl)
@@ -141,7 +116,7 @@ int vd_cmd_certificate_list(struct vd_ctl *ctl)
 		return VD_EXIT_FAILED;
 	request.path = path.data;
 	r = vd_client_call(ctl->client, &request, &list);
-	return r == VD_EXIT_OK ? print_list(ctl, list, headings, keys) : r;
+	return r == VD_EXIT_OK ? vd_say_list(ctl, list, headings, keys) : r;
 }
 
 int vd_cmd_certificate_revoke(struct vd_ctl *ctl)

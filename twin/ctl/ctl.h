@@ -31,7 +31,8 @@ struct vd_ctl {
 	const char *section; /* "desired", "reported" or "tags" */
 	bool is_replace, is_follow, is_all, is_disabled, is_credentials;
 	const char *tags, *expires, *serial, *reason, *actor, *action, *anchor;
-	bool is_any;
+	bool is_any, is_dry_run;
+	const char *arch, *out, *key, *comment;
 	int days;                                        /* -1: not given */
 	int limit, wait_s, timeout_s, connect_timeout_s; /* -1: not given */
 };
@@ -56,6 +57,14 @@ int vd_cmd_certificate_list(struct vd_ctl *ctl);
 int vd_cmd_certificate_revoke(struct vd_ctl *ctl);
 int vd_cmd_audit_list(struct vd_ctl *ctl);
 int vd_cmd_audit_verify(struct vd_ctl *ctl);
+int vd_cmd_package_keygen(struct vd_ctl *ctl);
+int vd_cmd_package_build(struct vd_ctl *ctl);
+int vd_cmd_package_sign(struct vd_ctl *ctl);
+int vd_cmd_package_upload(struct vd_ctl *ctl);
+int vd_cmd_package_list(struct vd_ctl *ctl);
+int vd_cmd_package_channel(struct vd_ctl *ctl);
+int vd_cmd_package_history(struct vd_ctl *ctl);
+int vd_cmd_package_gc(struct vd_ctl *ctl);
 int vd_cmd_stats(struct vd_ctl *ctl);
 int vd_cmd_usage(struct vd_ctl *ctl);
 int vd_cmd_method_invoke(struct vd_ctl *ctl);

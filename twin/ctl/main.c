@@ -48,9 +48,32 @@ static const struct command {
 	{ "audit", "list", 0, 0, vd_cmd_audit_list,
 	  "[--device ID] [--actor A] [--action A] [--limit N]" },
 	{ "audit", "verify", 0, 0, vd_cmd_audit_verify, "[--anchor ID:HASH]" },
+	{ "package", "keygen", 1, 1, vd_cmd_package_keygen, "FILE" },
+	{ "package", "build", 1, 1, vd_cmd_package_build, "FOLDER [--arch A] [--out FOLDER]" },
+	{ "package", "sign", 1, 1, vd_cmd_package_sign, "MANIFEST --key FILE" },
+	{ "package", "upload", 1, 1, vd_cmd_package_upload, "MANIFEST" },
+	{ "package", "list", 0, 1, vd_cmd_package_list, "[NAME]" },
+	{ "package", "channel", 0, 3, vd_cmd_package_channel,
+	  "[NAME] | NAME CHANNEL VERSION [--arch A] [--comment TEXT]" },
+	{ "package", "history", 2, 2, vd_cmd_package_history,
+	  "NAME CHANNEL [--arch A] [--limit N]" },
+	{ "package", "gc", 0, 0, vd_cmd_package_gc, "[--dry-run] [--days N]" },
 	{ "stats", NULL, 0, 0, vd_cmd_stats, "[--device ID]" },
 	{ "usage", NULL, 0, 0, vd_cmd_usage, "[--device ID] [--days N]" },
 };
+
+/* Those that ask no hub. */
+static int (*const apart[])(struct vd_ctl *ctl) = { vd_cmd_package_keygen, vd_cmd_package_build,
+						    vd_cmd_package_sign };
+
+static bool is_apart(const struct command *command)
+{
+	for (size_t i = 0; i < VD_COUNT(apart); i++) {
+		if (apart[i] == command->run)
+			return true;
+	}
+	return false;
+}
 
 static void print_usage(FILE *out)
 {
@@ -105,6 +128,11 @@ static const struct option_row {
 	{ "actor", TEXT, offsetof(struct parsed, ctl.actor) },
 	{ "action", TEXT, offsetof(struct parsed, ctl.action) },
 	{ "anchor", TEXT, offsetof(struct parsed, ctl.anchor) },
+	{ "arch", TEXT, offsetof(struct parsed, ctl.arch) },
+	{ "out", TEXT, offsetof(struct parsed, ctl.out) },
+	{ "key", TEXT, offsetof(struct parsed, ctl.key) },
+	{ "comment", TEXT, offsetof(struct parsed, ctl.comment) },
+	{ "dry-run", FLAG, offsetof(struct parsed, ctl.is_dry_run) },
 	{ "any", FLAG, offsetof(struct parsed, ctl.is_any) },
 	{ "days", NUMBER, offsetof(struct parsed, ctl.days) },
 	{ "limit", NUMBER, offsetof(struct parsed, ctl.limit) },
@@ -232,7 +260,7 @@ static int find_and_run(struct parsed *parsed, char **words, int count)
 		return vd_say_error(VD_EXIT_USAGE, "usage: vedettectl %s%s%s %s", command->noun,
 				    command->verb ? " " : "", command->verb ? command->verb : "",
 				    command->usage);
-	return run_command(parsed, command);
+	return is_apart(command) ? command->run(&parsed->ctl) : run_command(parsed, command);
 }
 
 int main(int argc, char **argv)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "twin/ctl/client.h"
+#include "twin/ctl/table.h"
 
 int vd_say_error(enum vd_exit code, const char *format, ...)
 {
@@ -114,4 +115,27 @@ char *vd_say_value(const cJSON *value)
 	if (!value)
 		return NULL;
 	return cJSON_IsString(value) ? strdup(value->valuestring) : vd_json_text(value);
+}
+
+int vd_say_list(const struct vd_ctl *ctl, const cJSON *list, const char *const *headings,
+		const char *const *keys)
+{
+	VD_CLEANUP(vd_table_free) struct vd_table *table = NULL;
+	const cJSON *item;
+
+	if (ctl->is_json)
+		return vd_say_json(list);
+	if (vd_table_new(headings, &table) < 0)
+		return VD_EXIT_FAILED;
+	cJSON_ArrayForEach(item, list)
+	{
+		const char *cells[8] = { 0 };
+
+		for (int i = 0; keys[i]; i++)
+			cells[i] = vd_json_string(item, keys[i], NULL);
+		if (vd_table_add(table, cells) < 0)
+			return VD_EXIT_FAILED;
+	}
+	vd_table_print(table, stdout);
+	return VD_EXIT_OK;
 }

@@ -14,6 +14,13 @@ int vd_say_json(const cJSON *json);
 /* JSON for people: indented. */
 int vd_say_pretty(const cJSON *json);
 
+/*
+ * A list of objects for either: a table with one member a column. headings and keys end with NULL, at
+ * most 8. Returns an enum vd_exit.
+ */
+int vd_say_list(const struct vd_ctl *ctl, const cJSON *list, const char *const *headings,
+		const char *const *keys);
+
 /* "vedettectl: …" on stderr; returns code. */
 int vd_say_error(enum vd_exit code, const char *format, ...) VD_PRINTF(2, 3);
 
