@@ -72,14 +72,16 @@ static void the_checksum_is_crc32c(void **state)
 static void a_row_with_another_number_or_byte_has_another_checksum(void **state)
 {
 	struct vd_row row = { .class = VD_VERDICT, .first = 1, .last = 2, .data = "abc", .len = 3 };
-	uint32_t crc = vd_row_crc(&row);
+	uint64_t crc = vd_row_crc(&row);
 
 	(void)state;
 	row.last = 3;
 	assert_int_not_equal(vd_row_crc(&row), crc);
+	assert_int_not_equal(vd_row_crc(&row) >> 32, crc >> 32);
 	row.last = 2;
 	row.data = "abd";
 	assert_int_not_equal(vd_row_crc(&row), crc);
+	assert_int_equal(vd_row_crc(&row) >> 32, crc >> 32); /* that of the range alone */
 }
 
 static void an_envelope_is_json_whatever_the_names_are(void **state)
