@@ -44,6 +44,8 @@ LONG = "int vd_long(int a)\n{\n" + "\ta++;\n" * 101 + "\treturn a;\n}\n"
 
 # Lint, file, its text, what must be reported.
 BAD = [
+    ("scenarios", "tests/README.md", "It never does: `test_that_nobody_has_ever_written`\n",
+     "tests/README.md:1: there is no test test_that_nobody_has_ever_written"),
     ("edges", "base/up.c", LICENCE + '#include "twin/document/twin.h"\n',
      "base/up.c:2: base must not include twin/document"),
     ("edges", "agent/cloud/link.c", LICENCE + '\n#include "agent/store/store.h"\n',
