@@ -206,6 +206,18 @@ class Uploads(unittest.TestCase):
         self.assertEqual((status, self.error(answer)), (429, "ThrottlingException"))
         self.assertEqual(self.notify(offers[0], False), 204)
         self.offer("x")
+        self.offer("5")  # begun anew: the one before makes room
+        self.assertEqual(self.put(offers[5], JPEG)[0], 401)
+
+    def test_a_file_that_is_not_what_it_was_to_be_is_not_kept(self):
+        offer = self.offer()
+        wrong, right = hashlib.sha256(b"other").hexdigest(), hashlib.sha256(JPEG).hexdigest()
+        status, answer = self.put(offer, JPEG, headers={"x-ms-meta-sha256": wrong})
+        self.assertEqual((status, self.error(answer)), (400, "ArgumentInvalid"))
+        self.assertEqual(self.images(), [])
+        self.assertNotIn(right + ".ready", self.files("staging"))
+        self.assertEqual(self.put(offer, JPEG, headers={"x-ms-meta-sha256": right})[0], 201)
+        self.assertEqual([i["sha256"] for i in self.images()], [right])
 
     def test_notifications_are_the_devices_own(self):
         offer = self.offer()

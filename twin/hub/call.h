@@ -41,6 +41,7 @@ struct vd_call {
 	const char *authorization, *if_match, *last_event_id; /* headers; NULL: absent */
 	const char *max_item_count, *continuation;            /* x-ms-… */
 	const char *content_type; /* x-ms-blob-content-type, or Content-Type */
+	const char *sha256;       /* x-ms-meta-sha256: what the file is to be; NULL */
 	const char *body_file;    /* where the front has put the body; NULL */
 	const char *
 		client_certificate; /* PEM, percent-encoded: from the front, which checked the key */

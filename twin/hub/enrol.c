@@ -533,8 +533,10 @@ int vd_enrol_check(struct vd_enrol *e, const char *certificate, const struct vd_
 	VD_CLEANUP(vd_free) char *pem = strdup(certificate);
 	struct vd_presented presented;
 	struct vd_device device;
-	int r = pem ? vd_percent_decode(pem) : -ENOMEM;
+	int r = pem ? 0 : -ENOMEM;
 
+	if (r == 0 && vd_percent_decode(pem) < 0)
+		pem[0] = '\0'; /* nothing that could be a certificate */
 	if (r == 0)
 		r = vd_ca_check(e->ca, pem, strlen(pem), now_ms, &presented, fault);
 	if (r < 0)

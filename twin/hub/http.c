@@ -101,6 +101,7 @@ static int run_call(struct vd_http *http, struct evhttp_request *request, struct
 	call->content_type = evhttp_find_header(headers, "x-ms-blob-content-type");
 	if (!call->content_type)
 		call->content_type = evhttp_find_header(headers, "Content-Type");
+	call->sha256 = evhttp_find_header(headers, "x-ms-meta-sha256");
 	call->body_file = evhttp_find_header(headers, "X-Vedette-Body");
 	call->body_len = evbuffer_get_length(in);
 	call->body = call->body_len ? (const char *)evbuffer_pullup(in, -1) : "";

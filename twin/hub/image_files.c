@@ -77,6 +77,14 @@ int vd_image_files_settle(const char *folder, const char *digest)
 	return r == 0 ? sync_folder(shelf) : r;
 }
 
+void vd_image_files_discard(const char *folder, const char *digest)
+{
+	char path[PATH_MAX];
+
+	if (ready_path(path, folder, digest) == 0)
+		(void)unlink(path);
+}
+
 int vd_image_files_remove(const char *folder, const char *digest)
 {
 	char path[PATH_MAX], place[VD_SHA256_TEXT + 3];

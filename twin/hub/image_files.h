@@ -41,6 +41,8 @@ void vd_image_files_drop(const char *folder, const char *upload);
 
 /* .ready -> its place; nothing if it is there already. -errno. */
 VD_MUST int vd_image_files_settle(const char *folder, const char *digest);
+/* A joined file that is not wanted. */
+void vd_image_files_discard(const char *folder, const char *digest);
 VD_MUST int vd_image_files_remove(const char *folder, const char *digest);
 /* "ab/ab12…" */
 const char *vd_image_files_place(const char *digest, char place[static VD_SHA256_TEXT + 3]);

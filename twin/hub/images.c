@@ -26,6 +26,7 @@ struct storing {
 	struct vd_images *images;
 	struct vd_upload upload;
 	char content_type[VD_CONTENT_TYPE_BYTES];
+	char wanted[VD_SHA256_TEXT];  /* digest; "": none was said */
 	struct vd_exchange *exchange; /* NULL: the client is gone */
 	struct vd_image_job *job;
 };
@@ -195,12 +196,32 @@ static cJSON *offer_json(const struct vd_images *m, const struct vd_upload *uplo
 	return VD_TAKE(json);
 }
 
+/* A device that lost power begins anew: what it had begun for this name makes room. */
+static int check_count(struct vd_images *m, const char *device, const char *blob_name,
+		       int64_t now_ms, struct vd_fault *fault)
+{
+	struct vd_upload old;
+	int count = 0;
+	int r = vd_store_upload_count(m->store, device, now_ms, &count);
+
+	if (r != 0 || count < VD_UPLOADS_MAX)
+		return r;
+	r = vd_store_upload_find(m->store, device, blob_name, &old);
+	if (r == VD_STORE_NONE)
+		return refuse(fault, VD_REFUSED_TOO_MANY, "the device has too many uploads open");
+	if (r == 0)
+		r = vd_store_upload_remove(m->store, old.correlation_id);
+	if (r == 0)
+		vd_image_files_drop(m->settings.folder, old.correlation_id);
+	return r;
+}
+
 int vd_images_offer(struct vd_images *m, const char *device, const char *blob_name, int64_t now_ms,
 		    cJSON **ret_json, struct vd_fault *fault)
 {
 	struct vd_upload upload = { .created_ms = now_ms,
 				    .expires_ms = now_ms + VD_UPLOAD_TTL_S * 1000LL };
-	int count = 0, r;
+	int r;
 
 	if (!name_is_good(blob_name)) {
 		vd_fault_set(fault, 400, "/blobName",
@@ -210,9 +231,7 @@ int vd_images_offer(struct vd_images *m, const char *device, const char *blob_na
 	}
 	r = check_room(m, fault);
 	if (r == 0)
-		r = vd_store_upload_count(m->store, device, now_ms, &count);
-	if (r == 0 && count >= VD_UPLOADS_MAX)
-		r = refuse(fault, VD_REFUSED_TOO_MANY, "the device has too many uploads open");
+		r = check_count(m, device, blob_name, now_ms, fault);
 	if (r != 0)
 		return r;
 	(void)vd_uuid(upload.correlation_id);
@@ -344,11 +363,24 @@ static int record(struct vd_images *m, const struct storing *storing, const char
 	return r;
 }
 
+/* What arrived is what the device meant: it is not kept under another name. */
+static int check_digest(struct vd_images *m, const struct storing *storing, const char *digest)
+{
+	if (!storing->wanted[0] || strcmp(storing->wanted, digest) == 0)
+		return 0;
+	vd_log(VD_WARN, "image.otherDigest", "id=%s blob=%s sha256=%s wanted=%s",
+	       storing->upload.device, storing->upload.blob_name, digest, storing->wanted);
+	vd_image_files_discard(m->settings.folder, digest);
+	return -EBADMSG;
+}
+
 static void joined(int r, const char *digest, int64_t bytes, void *argument)
 {
 	struct storing *storing = argument;
 	struct vd_images *m = storing->images;
 
+	if (r == 0)
+		r = check_digest(m, storing, digest);
 	if (r == 0)
 		r = record(m, storing, digest, bytes);
 	if (r == 0)
@@ -357,11 +389,13 @@ static void joined(int r, const char *digest, int64_t bytes, void *argument)
 		vd_log(VD_INFO, "image.stored", "id=%s bytes=%" PRId64 " sha256=%s",
 		       storing->upload.device, bytes, digest);
 		vd_image_files_drop(m->settings.folder, storing->upload.correlation_id);
-	} else if (r != -ENOENT) {
+	} else if (r != -ENOENT && r != -EBADMSG) {
 		vd_log(VD_ERROR, "image.notStored", "id=%s reason=\"%s\"", storing->upload.device,
 		       strerror(-r));
 	}
-	answer(storing, r == -ENOENT ? VD_REFUSED_ARGUMENT : r, "a block of the list is missing");
+	answer(storing, r == -ENOENT || r == -EBADMSG ? VD_REFUSED_ARGUMENT : r,
+	       r == -EBADMSG ? "the file has another digest than x-ms-meta-sha256 says"
+			     : "a block of the list is missing");
 	storing_free(storing);
 }
 
@@ -398,6 +432,8 @@ static int join(struct vd_images *m, const struct vd_upload *upload, struct vd_c
 	storing->images = m;
 	storing->upload = *upload;
 	read_content_type(call, storing->content_type);
+	(void)snprintf(storing->wanted, sizeof storing->wanted, "%s",
+		       call->sha256 ? call->sha256 : "");
 	TAILQ_INSERT_TAIL(&m->list, storing, link);
 	r = vd_image_job_new(m->loop, m->settings.folder, upload->correlation_id, parts, joined,
 			     storing, &storing->job);
@@ -495,8 +531,10 @@ int vd_images_notified(struct vd_images *m, const char *device, const char *corr
 	if (r != 0)
 		return r;
 	vd_image_files_drop(m->settings.folder, correlation_id);
-	announce(m, &upload, is_success, body);
-	return 0;
+	r = is_success ? vd_store_image_tell(m->store, &upload) : 0;
+	if (r == 0)
+		announce(m, &upload, is_success, body);
+	return r == VD_STORE_DUPLICATE ? 0 : r;
 }
 
 /* --- links --- */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "twin/hub/audit.h"
+#include "twin/hub/device_access.h"
+#include "twin/hub/enrol.h"
 #include "twin/hub/http.h"
 #include "twin/hub/policies.h"
 
@@ -181,6 +183,20 @@ int vd_api_handle(struct vd_api *api, struct vd_call *call, int64_t now_ms)
 	if (r != 0)
 		vd_reply_refuse(&call->reply, r, &fault);
 	return 0;
+}
+
+int vd_api_device(struct vd_api *api, struct vd_call *call, int64_t now_ms,
+		  struct vd_name *ret_name, struct vd_fault *fault)
+{
+	if (vd_name_make(call->segments[1], NULL, ret_name) != 0) {
+		vd_fault_set(fault, 401, "", "there is no such device");
+		return VD_REFUSED_UNAUTHORIZED;
+	}
+	if (!call->authorization && call->client_certificate && call->client_certificate[0] &&
+	    api->enrol)
+		return vd_enrol_check(api->enrol, call->client_certificate, ret_name, now_ms,
+				      fault);
+	return vd_device_access(api->store, api->host_name, now_ms, call, ret_name, fault);
 }
 
 int vd_api_name(const struct vd_call *call, struct vd_name *ret_name, struct vd_fault *fault)

@@ -25,7 +25,7 @@ struct vd_api {
 	struct vd_images *images;
 	struct vd_packages *packages;
 	struct vd_package_gc *package_gc;
-	int package_days; /* how long a package that nobody names is kept */
+	int package_days;       /* how long a package that nobody names is kept */
 	struct vd_enrol *enrol; /* NULL: this hub has no CA */
 	void (*measure)(struct vd_metrics_view *view, void *argument); /* NULL in tests */
 	cJSON *(*health)(void *argument); /* the body of GET /health; NULL: no memory */
@@ -47,6 +47,10 @@ VD_MUST int vd_api_handle(struct vd_api *api, struct vd_call *call, int64_t now_
 enum { VD_API_KEPT = 1000 };
 typedef int (*vd_api_fn)(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 			 struct vd_fault *fault);
+
+/* Whether the call is of the device that its path names: by its token, or its certificate. */
+VD_MUST int vd_api_device(struct vd_api *api, struct vd_call *call, int64_t now_ms,
+			  struct vd_name *ret_name, struct vd_fault *fault);
 
 int vd_api_devices_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_modules_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);

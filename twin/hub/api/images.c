@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "twin/hub/device_access.h"
 #include "twin/hub/image_files.h"
 #include "twin/hub/images.h"
 #include "twin/hub/policies.h"
@@ -18,10 +17,8 @@ enum { LIST_MAX = 1000, LIST_DEFAULT = 100 };
 static int device_body(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 		       struct vd_name *ret_name, cJSON **ret_body, struct vd_fault *fault)
 {
-	int r = vd_name_make(call->segments[1], NULL, ret_name) == 0 ? 0 : VD_REFUSED_UNAUTHORIZED;
+	int r = vd_api_device(api, call, now_ms, ret_name, fault);
 
-	if (r == 0)
-		r = vd_device_access(api->store, api->host_name, now_ms, call, ret_name, fault);
 	return r == 0 ? vd_call_object(call, ret_body, fault) : r;
 }
 

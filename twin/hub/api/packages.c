@@ -9,7 +9,6 @@
 
 #include "twin/document/manifest.h"
 #include "twin/hub/api/api.h"
-#include "twin/hub/device_access.h"
 #include "twin/hub/enrol.h"
 #include "twin/hub/package_gc.h"
 
@@ -193,20 +192,12 @@ int vd_api_archive_get(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 
 /* --- for devices --- */
 
-/* With its token, or its certificate as the front has checked it. */
 static int check_device(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 			struct vd_fault *fault)
 {
 	struct vd_name name;
 
-	if (vd_name_make(call->segments[1], NULL, &name) != 0) {
-		vd_fault_set(fault, 401, "", "there is no such device");
-		return VD_REFUSED_UNAUTHORIZED;
-	}
-	if (!call->authorization && call->client_certificate && call->client_certificate[0] &&
-	    api->enrol)
-		return vd_enrol_check(api->enrol, call->client_certificate, &name, now_ms, fault);
-	return vd_device_access(api->store, api->host_name, now_ms, call, &name, fault);
+	return vd_api_device(api, call, now_ms, &name, fault);
 }
 
 int vd_api_device_package_get(struct vd_api *api, struct vd_call *call, int64_t now_ms,

@@ -11,14 +11,23 @@
 static const char upload_add_sql[] = "INSERT INTO uploads VALUES (?, ?, ?, ?, ?)";
 static const char upload_get_sql[] =
 	"SELECT " UPLOAD_COLUMNS " FROM uploads WHERE correlation_id = ?";
+static const char upload_find_sql[] =
+	"SELECT " UPLOAD_COLUMNS " FROM uploads WHERE device_id = ? AND blob_name = ?"
+	" ORDER BY created_ms LIMIT 1";
 static const char upload_remove_sql[] = "DELETE FROM uploads WHERE correlation_id = ?";
 static const char upload_count_sql[] =
 	"SELECT count(*) FROM uploads WHERE device_id = ? AND expires_ms > ?";
 static const char upload_expired_sql[] =
 	"SELECT " UPLOAD_COLUMNS " FROM uploads WHERE expires_ms <= ? LIMIT 1";
 static const char image_add_sql[] = "INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?)";
-static const char name_add_sql[] = "INSERT OR REPLACE INTO image_names (device_id, blob_name,"
+static const char name_drop_sql[] = "DELETE FROM image_names"
+				    " WHERE device_id = ? AND blob_name = ? AND digest <> ?";
+static const char name_add_sql[] = "INSERT OR IGNORE INTO image_names (device_id, blob_name,"
 				   " digest, stored_ms) VALUES (?, ?, ?, ?)";
+static const char name_has_sql[] = "SELECT count(*) FROM image_names"
+				   " WHERE device_id = ? AND blob_name = ?";
+static const char name_tell_sql[] = "UPDATE image_names SET told = 1"
+				    " WHERE device_id = ? AND blob_name = ? AND told = 0";
 static const char image_get_sql[] = "SELECT " IMAGE_COLUMNS " FROM images WHERE digest = ?";
 static const char image_expired_sql[] = "SELECT " IMAGE_COLUMNS " FROM images WHERE stored_ms < ?"
 					" ORDER BY stored_ms LIMIT 1";
@@ -63,6 +72,12 @@ int vd_store_upload_get(struct vd_store *s, const char *correlation_id,
 	return read_upload(s, vd_sql(s, upload_get_sql, "t", correlation_id), ret_upload);
 }
 
+int vd_store_upload_find(struct vd_store *s, const char *device, const char *blob_name,
+			 struct vd_upload *ret_upload)
+{
+	return read_upload(s, vd_sql(s, upload_find_sql, "tt", device, blob_name), ret_upload);
+}
+
 int vd_store_upload_expired(struct vd_store *s, int64_t now_ms, struct vd_upload *ret_upload)
 {
 	return read_upload(s, vd_sql(s, upload_expired_sql, "i", now_ms), ret_upload);
@@ -98,12 +113,18 @@ int vd_store_image_add(struct vd_store *s, const struct vd_image *image)
 {
 	int added = vd_sql_run(s, vd_sql(s, image_add_sql, "titi", image->digest, image->bytes,
 					 image->content_type, image->stored_ms));
-	int r = added < 0
-			? added
-			: vd_sql_run(s, vd_sql(s, name_add_sql, "ttti", image->device,
-					       image->blob_name, image->digest, image->stored_ms));
+	int r = added;
 
-	return r == 0 && added == VD_STORE_NONE ? VD_STORE_DUPLICATE : r;
+	/* The same name of the same image stays as it is, told or not. */
+	if (r >= 0)
+		r = vd_sql_run(s, vd_sql(s, name_drop_sql, "ttt", image->device, image->blob_name,
+					 image->digest));
+	if (r >= 0)
+		r = vd_sql_run(s, vd_sql(s, name_add_sql, "ttti", image->device, image->blob_name,
+					 image->digest, image->stored_ms));
+	if (r < 0)
+		return r;
+	return added == VD_STORE_NONE ? VD_STORE_DUPLICATE : 0;
 }
 
 static void read_columns(sqlite3_stmt *q, struct vd_image *image)
@@ -149,6 +170,18 @@ int vd_store_image_expired(struct vd_store *s, int64_t before_ms, struct vd_imag
 int vd_store_image_remove(struct vd_store *s, const char *digest)
 {
 	return vd_sql_run(s, vd_sql(s, image_remove_sql, "t", digest));
+}
+
+int vd_store_image_tell(struct vd_store *s, const struct vd_upload *upload)
+{
+	int64_t count = 0;
+	int r = read_number(s, vd_sql(s, name_has_sql, "tt", upload->device, upload->blob_name),
+			    &count);
+
+	if (r < 0 || count == 0)
+		return r;
+	r = vd_sql_run(s, vd_sql(s, name_tell_sql, "tt", upload->device, upload->blob_name));
+	return r == VD_STORE_NONE ? VD_STORE_DUPLICATE : r;
 }
 
 int vd_store_image_bytes(struct vd_store *s, int64_t *ret_bytes)

@@ -18,6 +18,9 @@ VD_MUST int vd_store_upload_get(struct vd_store *store, const char *correlation_
 VD_MUST int vd_store_upload_remove(struct vd_store *store, const char *correlation_id);
 VD_MUST int vd_store_upload_count(struct vd_store *store, const char *device, int64_t now_ms,
 				  int *ret_count);
+/* The oldest for this name. */
+VD_MUST int vd_store_upload_find(struct vd_store *store, const char *device, const char *blob_name,
+				 struct vd_upload *ret_upload);
 /* One that has expired. */
 VD_MUST int vd_store_upload_expired(struct vd_store *store, int64_t now_ms,
 				    struct vd_upload *ret_upload);
@@ -37,6 +40,8 @@ VD_MUST int vd_store_image_get(struct vd_store *store, const char *digest,
 			       struct vd_image *ret_image);
 VD_MUST int vd_store_image_find(struct vd_store *store, const char *device, const char *blob_name,
 				struct vd_image *ret_image);
+/* VD_STORE_DUPLICATE: that this name is of this image was told before. Of no image: 0. */
+VD_MUST int vd_store_image_tell(struct vd_store *store, const struct vd_upload *upload);
 /* One that was stored before, oldest first. */
 VD_MUST int vd_store_image_expired(struct vd_store *store, int64_t before_ms,
 				   struct vd_image *ret_image);

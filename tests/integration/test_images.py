@@ -1,0 +1,348 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Images that records bring along go to the hub: whole, once, and whatever is cut on the way."""
+
+import hashlib
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
+import line as lines  # noqa: E402
+from line import Line, wait_until  # noqa: E402
+
+MODULE = r"""#!/usr/bin/python3
+import array, hashlib, json, os, random, select, socket, time
+
+agent = socket.socket(fileno=3)
+
+
+def send(fds=(), **packet):
+    agent.sendmsg([json.dumps(packet).encode()],
+                  [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else [])
+
+
+def take(body):
+    data = random.Random(body["seed"]).randbytes(body["bytes"])
+    sha256 = hashlib.sha256(data).hexdigest()
+    fd = os.memfd_create("picture")
+    os.write(fd, data)
+    send([fd], type="publish", id=body["seed"], output="picture",
+         body={"itemId": "item-%d" % body["seed"], "verdict": body.get("verdict", "NG")},
+         attachments=[{"name": "overlay", "type": "image/jpeg", "bytes": len(data), "sha256": sha256}],
+         **{"class": body.get("class", "verdict")})
+    os.close(fd)
+    return {"sha256": sha256}
+
+
+send(type="hello", protocol=1, name="pictures", version="1.0.0")
+beat = 0
+while True:
+    if time.monotonic() >= beat:
+        send(type="alive", work=0, due=False)
+        beat = time.monotonic() + 0.5
+    if not select.select([agent], [], [], 0.2)[0]:
+        continue
+    data = agent.recv(65536)
+    if not data:
+        raise SystemExit(0)
+    packet = json.loads(data)
+    if packet["type"] == "call":
+        send(type="answer", id=packet["id"], status=200, body=take(packet["body"]))
+    elif packet["type"] in ("start", "parameters"):
+        send(type="applied", version=packet["version"])
+        send(type="ready")
+    elif packet["type"] == "stop":
+        raise SystemExit(0)
+"""
+MANIFEST = """{"name":"pictures","version":"1.0.0","protocol":[1,1],"entryPoint":"pictures.py","arguments":[],
+"schema":"schema.json","outputs":{"picture":{"kind":"message"}},"inputs":{}}"""
+MIB = 1 << 20
+
+
+def install(folder):
+    package = folder / "packages" / "pictures" / "1.0.0"
+    package.mkdir(parents=True)
+    (package / "manifest.json").write_text(MANIFEST)
+    (package / "schema.json").write_text('{"type":"object","additionalProperties":false,"properties":{}}')
+    (package / "pictures.py").write_text(MODULE)
+    (package / "pictures.py").chmod(0o755)
+
+
+def picture(seed, size):
+    return random.Random(seed).randbytes(size)
+
+
+class Wire:
+    """Between agent and front: counts what passes upwards, and cuts a connection after so many bytes."""
+
+    def __init__(self, target):
+        self.target, self.sent, self.cuts = target, 0, []
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            try:
+                front = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                client.close()
+                continue
+            threading.Thread(target=self.pump, args=(client, front, True), daemon=True).start()
+            threading.Thread(target=self.pump, args=(front, client, False), daemon=True).start()
+
+    def pump(self, source, sink, is_up):
+        try:
+            while data := source.recv(65536):
+                if is_up:
+                    self.sent += len(data)
+                    if self.cuts and self.sent > self.cuts[0]:
+                        self.cuts.pop(0)
+                        break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.server.close()
+
+
+class Announced(threading.Thread):
+    """The hub's file events, as they come."""
+
+    def __init__(self, cloud):
+        super().__init__(daemon=True)
+        self.cloud, self.seen, self.is_open = cloud, [], threading.Event()
+        self.start()
+        self.is_open.wait(10)
+
+    def run(self):
+        import http.client
+        import ssl
+        import cloud as clouds
+        connection = http.client.HTTPSConnection(
+            "localhost", self.cloud.https_port, context=ssl.create_default_context(cafile=self.cloud.ca_file))
+        token = clouds.sas_token(self.cloud.host_name, self.cloud.policy_key(), "iothubowner")
+        connection.request("GET", "/events?api-version=2021-04-12",
+                           headers={"Host": self.cloud.host_name, "Authorization": token})
+        response = connection.getresponse()
+        self.is_open.set()
+        event = None
+        try:
+            while text := response.readline():
+                if text.startswith(b"event:"):
+                    event = text[6:].strip()
+                elif text.startswith(b"data:") and event == b"file":
+                    self.seen.append(json.loads(text[5:])["body"])
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+
+class ImagesTest(unittest.TestCase):
+    def begin(self, line, through_wire=False, **images):
+        install(line.agent.folder)
+        if through_wire:
+            self.wire = Wire(line.cloud.https_port)
+            self.addCleanup(self.wire.close)
+            config = json.loads(line.agent.config_path.read_text())
+            config["hub"]["httpsPort"] = self.wire.port
+            line.agent.config_path.write_text(json.dumps(config))
+        line.agent.start()
+        line.wait_applied(line.set_desired(lines.document(
+            {"m": lines.module("pictures", 10, {})}, {"up": "FROM m/picture INTO $upstream"},
+            images=images, reportIntervalMs=1000)))
+        line.agent.wait_ready("m")
+
+    def take(self, line, seed, size=5000, **more):
+        body = dict({"seed": seed, "bytes": size}, **more)
+        return line.agent.call("call", "m", "take", json.dumps(body))
+
+    def counts(self, line):
+        images = line.agent.call("outbox")["store"]["imagesOf"]
+        return {state: images[state]["count"] for state in ("waiting", "uploaded", "refused", "evicted")}
+
+    def wait_counts(self, line, seconds=30, **wanted):
+        wait_until(lambda: {k: self.counts(line)[k] for k in wanted} == wanted, seconds,
+                   lambda: f"{wanted}, {self.counts(line)}\n{line.agent.log_tail()}")
+
+    def images(self, line):
+        return line.cloud.must("GET", "/images?deviceId=%s&limit=1000" % line.device_id)
+
+    def check_stored(self, line, seed, size=5000):
+        data = picture(seed, size)
+        status, headers, got = line.cloud.request("GET", "/images/" + hashlib.sha256(data).hexdigest())
+        self.assertEqual((status, got), (200, data))
+        self.assertEqual(headers["content-type"], "image/jpeg")
+
+    def test_an_image_arrives_bit_for_bit_and_its_record_leads_to_it(self):
+        with Line() as line:
+            announced = Announced(line.cloud)
+            self.begin(line)
+            self.take(line, 1)
+            self.take(line, 2, 2 * MIB + 17)
+            self.wait_counts(line, waiting=0, uploaded=2, refused=0)
+            self.check_stored(line, 1)
+            self.check_stored(line, 2, 2 * MIB + 17)
+            wait_until(lambda: len(line.verdicts()) == 2, 10, "records")
+            by_digest = {i["sha256"]: i for i in self.images(line)}
+            for record in line.verdicts():
+                attachment, = record["attachments"]
+                image = by_digest[attachment["sha256"]]
+                self.assertEqual((attachment["name"], attachment["type"], attachment["bytes"]),
+                                 ("overlay", "image/jpeg", image["bytes"]))
+                self.assertEqual(image["blobName"], "%s/%s-%d-overlay-%s.jpg" % (
+                    record["tWall"][:10], record["bootId"], record["seq"], image["sha256"][:8]))
+            self.take(line, 1)  # the same again
+            wait_until(lambda: len(line.verdicts()) == 3, 10, "records")
+            self.assertEqual(len(self.images(line)), 2)
+            wait_until(lambda: line.reported()["agent"]["images"]["uploaded"]["count"] == 2, 10, line.reported)
+            self.assertEqual(sorted(e["blobName"] for e in announced.seen),
+                             sorted(i["blobName"] for i in by_digest.values()))
+
+    def test_alarms_and_bad_parts_go_first_and_nothing_goes_while_it_is_off(self):
+        with Line() as line:
+            announced = Announced(line.cloud)
+            self.begin(line, upload=False)
+            for seed, more in enumerate([{"verdict": "OK"}, {}, {"verdict": "OK"}, {"verdict": "WARN"},
+                                         {"class": "alarm"}]):
+                self.take(line, seed, **more)
+            self.wait_counts(line, waiting=5, uploaded=0)
+            line.wait_applied(line.set_desired({"agent": {"images": {"upload": True}}}))
+            self.wait_counts(line, waiting=0, uploaded=5)
+            wait_until(lambda: len(announced.seen) == 5, 10, lambda: announced.seen)
+            self.assertEqual([e["sha256"] for e in announced.seen],
+                             [hashlib.sha256(picture(n, 5000)).hexdigest() for n in (4, 1, 3, 0, 2)])
+
+    def test_a_cut_line_costs_the_block_that_was_on_it(self):
+        size = 8 * MIB
+        with Line() as line:
+            self.begin(line, through_wire=True)
+            # The second cut is on the new connection, so that it is no matter of the HTTP library alone.
+            self.wire.cuts = [5 * MIB + MIB // 2, 6 * MIB]
+            self.take(line, 1, size)
+            self.wait_counts(line, waiting=0, uploaded=1)
+            self.check_stored(line, 1, size)
+            self.assertEqual(self.wire.cuts, [])
+            self.assertIn("upload.failed", line.agent.log_path.read_text(errors="replace"))
+            self.assertLess(self.wire.sent, size + 3 * MIB)
+
+    def test_an_agent_killed_at_any_moment_uploads_once_and_is_announced_once(self):
+        seed = int(os.environ.get("VD_SEED") or time.time())
+        print("VD_SEED=%d" % seed)
+        chance = random.Random(seed)
+        with Line() as line:
+            announced = Announced(line.cloud)
+            self.begin(line, bytesPerSecond=4 * MIB)
+            for n in range(6):
+                self.take(line, n, 3 * MIB)
+            for _ in range(5):
+                time.sleep(chance.uniform(0.1, 1.2))
+                line.agent.kill()
+                line.agent.start()
+            self.wait_counts(line, waiting=0, uploaded=6)
+            for n in range(6):
+                self.check_stored(line, n, 3 * MIB)
+            self.assertEqual(len(self.images(line)), 6)
+            time.sleep(0.3)
+            names = [e["blobName"] for e in announced.seen]
+            self.assertEqual(sorted(names), sorted(set(names)))
+            self.assertEqual(len(names), 6)
+
+    def test_a_hub_that_is_away_gets_them_when_it_is_back(self):
+        with Line() as line:
+            self.begin(line)
+            line.cloud.kill("front")
+            for n in range(3):
+                self.take(line, n)
+            wait_until(lambda: "upload.failed" in line.agent.log_path.read_text(errors="replace"), 10,
+                       line.agent.log_tail)
+            line.cloud.kill("hub")
+            self.assertEqual(self.counts(line)["uploaded"], 0)
+            line.cloud.start("hub")
+            line.cloud.start("front")
+            self.wait_counts(line, waiting=0, uploaded=3)
+            for n in range(3):
+                self.check_stored(line, n)
+
+    def test_what_is_refused_for_good_is_counted_and_told_and_holds_nobody_up(self):
+        with Line() as line:
+            prepare = line.cloud.prepare
+
+            def prepare_small():
+                prepare()
+                config = json.loads(line.cloud.hub_config.read_text())
+                line.cloud.hub_config.write_text(json.dumps({**config, "imageMaxBytes": 100000}))
+            line.cloud.prepare = prepare_small
+            line.cloud.kill("hub")
+            prepare_small()
+            line.cloud.start("hub")
+            self.begin(line)
+            self.take(line, 1, 200000)
+            self.take(line, 2, 5000)
+            self.wait_counts(line, waiting=0, uploaded=1, refused=1)
+            self.check_stored(line, 2)
+            wait_until(lambda: line.reported()["agent"]["images"]["refused"] == {"count": 1, "bytes": 200000}, 10,
+                       line.reported)
+            self.assertIn("413", line.reported()["agent"]["images"]["lastRefusal"])
+
+    def test_a_file_that_rotted_on_the_disk_is_not_sent(self):
+        with Line() as line:
+            self.begin(line, upload=False)
+            sha256 = self.take(line, 1)["sha256"]
+            self.wait_counts(line, waiting=1)
+            path = line.agent.state_folder / "images" / (sha256 + ".jpg")
+            with open(path, "r+b") as file:
+                file.write(b"rot")
+            line.wait_applied(line.set_desired({"agent": {"images": {"upload": True}}}))
+            self.wait_counts(line, waiting=0, refused=1)
+            self.assertEqual(self.images(line), [])
+            wait_until(lambda: "digest" in line.reported()["agent"]["images"].get("lastRefusal", ""), 10,
+                       line.reported)
+
+    def test_a_device_with_a_certificate_uploads_without_a_token(self):
+        with Line() as line:
+            self.use_certificate(line)
+            self.begin(line)
+            self.take(line, 1)
+            self.wait_counts(line, waiting=0, uploaded=1)
+            self.check_stored(line, 1)
+
+    def use_certificate(self, line):
+        """The device is another one, with a key that never left its folder."""
+        folder = line.folder / "identity"
+        token = line.cloud.must("POST", "/enrolments", {"deviceId": "boxed"})["token"]
+        done = subprocess.run(
+            [str(lines.BUILD / "bin" / "vedette-enrol"), "--hub",
+             "%s:%d" % (line.cloud.host_name, line.cloud.https_port), "--ca", line.cloud.ca_file, "--device",
+             "boxed", "--folder", str(folder)], env=dict(os.environ, VEDETTE_ENROL_TOKEN=token),
+            capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        config = json.loads(line.agent.config_path.read_text())
+        config["deviceId"] = line.device_id = "boxed"
+        enrolled = json.loads(next(folder.rglob("*.conf")).read_text())
+        config["hub"]["authentication"] = enrolled["hub"]["authentication"]
+        line.agent.config_path.write_text(json.dumps(config))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
