@@ -11,7 +11,6 @@
 #include "modules/image/edit.h"
 #include "modules/inspect/learn/course.h"
 #include "modules/inspect/learn/gather.h"
-#include "modules/inspect/inventory.h"
 #include "modules/inspect/judgement.h"
 #include "modules/inspect/look.h"
 #include "modules/inspect/notice.h"
@@ -191,11 +190,8 @@ static cJSON *state_of(const struct vd_inspector *inspector, const struct vd_cou
 cJSON *vd_inspector_state(struct vd_inspector *inspector, struct vd_recipe_set *set)
 {
 	const struct vd_course *course = course_for(inspector, set, &set->recipes[set->active]);
-	cJSON *state = course ? state_of(inspector, course) : NULL;
 
-	if (state && !vd_inventory_add(state))
-		state = vd_json_free(state);
-	return state;
+	return course ? state_of(inspector, course) : NULL;
 }
 
 /* ---- orders ---- */

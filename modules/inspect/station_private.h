@@ -53,6 +53,7 @@ struct vd_station {
 	struct vd_recent recent;
 	bool is_refused; /* the alarm that verdicts are refused is raised */
 	cJSON *state;    /* the last that the inspector told */
+	bool has_told_inventory; /* once is enough: reported state is merged */
 	bool is_stopping;
 
 	struct vd_trigger_options triggers;

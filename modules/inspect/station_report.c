@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "modules/inspect/inventory.h"
+
 enum { REPORT_MS = 1000 };
 
 /* null where there is none: reported state is merged. */
@@ -106,10 +108,13 @@ void vd_station_send_report(void *argument)
 	cJSON *body = station->state ? cJSON_Duplicate(station->state, true) : cJSON_CreateObject();
 
 	if (!body || !add_work(station, body) || !add_panel(station, body) ||
-	    !add_cameras(station, body) ||
-	    !add_triggers(station, body) || !add_ledger(station, body) ||
+	    !add_cameras(station, body) || !add_triggers(station, body) ||
+	    !add_ledger(station, body) ||
+	    (!station->has_told_inventory && !vd_inventory_add(body)) ||
 	    vd_module_report(station->module, body) != 0)
 		vd_station_arm(station->report, REPORT_MS);
+	else
+		station->has_told_inventory = true;
 }
 
 void vd_station_changed(struct vd_station *station)
