@@ -18,7 +18,8 @@
 #include "modules/vision/warp.h"
 
 struct vd_gauge {
-	struct vd_image window, coloured, plane, moved, turned;
+	struct vd_image window, coloured, turned;
+	struct vd_edit_work warping;
 	struct vd_answer answer;
 	struct vd_count_work count;
 	struct vd_stain_work stain;
@@ -44,9 +45,8 @@ struct vd_gauge *vd_gauge_free(struct vd_gauge *gauge)
 		return NULL;
 	vd_image_fini(&gauge->window);
 	vd_image_fini(&gauge->coloured);
-	vd_image_fini(&gauge->plane);
-	vd_image_fini(&gauge->moved);
 	vd_image_fini(&gauge->turned);
+	vd_edit_work_fini(&gauge->warping);
 	vd_answer_fini(&gauge->answer);
 	vd_count_work_fini(&gauge->count);
 	vd_stain_work_fini(&gauge->stain);
@@ -96,45 +96,6 @@ static const struct vd_image *cut(struct vd_gauge *gauge, const struct vd_step *
 	return NULL;
 }
 
-static void take_channel(const struct vd_image *image, int channel, struct vd_image *plane)
-{
-	for (int y = 0; y < image->height; y++) {
-		const uint8_t *from = vd_image_row(image, y) + channel;
-		uint8_t *to = vd_image_row(plane, y);
-
-		for (int x = 0; x < image->width; x++)
-			to[x] = from[x * VD_RGB];
-	}
-}
-
-static void put_channel(const struct vd_image *plane, int channel, struct vd_image *image)
-{
-	for (int y = 0; y < image->height; y++) {
-		const uint8_t *from = vd_image_row(plane, y);
-		uint8_t *to = vd_image_row(image, y) + channel;
-
-		for (int x = 0; x < image->width; x++)
-			to[x * VD_RGB] = from[x];
-	}
-}
-
-/* Channel by channel, as grey is. */
-static int warp_colour(struct vd_gauge *gauge, const struct vd_image *colour,
-		       const struct vd_pose *pose, struct vd_rect where)
-{
-	int r = vd_image_shape(&gauge->coloured, where.width, where.height, VD_RGB);
-
-	if (r == 0)
-		r = vd_image_shape(&gauge->plane, colour->width, colour->height, VD_GREY);
-	for (int i = 0; r == 0 && i < VD_RGB; i++) {
-		take_channel(colour, i, &gauge->plane);
-		r = vd_warp(&gauge->plane, pose, where, &gauge->moved);
-		if (r == 0)
-			put_channel(&gauge->moved, i, &gauge->coloured);
-	}
-	return r;
-}
-
 /* As cut, in colours. */
 static const struct vd_image *cut_colour(struct vd_gauge *gauge, const struct vd_step *step,
 					 const struct vd_image *colour,
@@ -153,7 +114,7 @@ static const struct vd_image *cut_colour(struct vd_gauge *gauge, const struct vd
 	if (pose->dx == 0 && pose->dy == 0 && pose->angle_deg == 0)
 		r = vd_image_crop(colour, where, &gauge->coloured);
 	else
-		r = warp_colour(gauge, colour, pose, where);
+		r = vd_warp_rgb(colour, pose, where, &gauge->warping, &gauge->coloured);
 	if (r == 0)
 		return &gauge->coloured;
 	failed(result, r);

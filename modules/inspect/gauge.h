@@ -16,7 +16,7 @@ struct vd_gauge *vd_gauge_free(struct vd_gauge *gauge);
 VD_DEFINE_CLEANUP(struct vd_gauge, vd_gauge_free)
 
 struct vd_gauge_view {
-	const struct vd_image *frame;  /* grey */
+	const struct vd_image *frame;  /* grey; or what a step made of it */
 	const struct vd_image *colour; /* RGB; NULL: none */
 	const struct vd_image *patch;  /* VD_PRESENCE, of the size of the region; NULL: none */
 };

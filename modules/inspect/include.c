@@ -101,6 +101,8 @@ static int change_step(cJSON *json, const struct level *level, struct vd_fault *
 	int r = rename_at(json, "alignTo", level->prefix, fault);
 
 	if (r == 0)
+		r = rename_at(json, "input", level->prefix, fault);
+	if (r == 0)
 		r = rename_needs(json, level->prefix, fault);
 	if (r == 0 && foreach)
 		r = rename_at(foreach, "step", level->prefix, fault);

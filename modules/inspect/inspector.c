@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "modules/image/edit.h"
+#include "modules/image/jpeg.h"
 #include "modules/inspect/learn/course.h"
 #include "modules/inspect/learn/gather.h"
 #include "modules/inspect/judgement.h"
@@ -87,6 +88,8 @@ void vd_outcome_fini(struct vd_outcome *outcome)
 	vd_buf_fini(&outcome->overlay);
 	for (int i = 0; i < VD_CAMERAS_MOST; i++)
 		vd_veiled_fini(&outcome->veiled[i]);
+	for (int i = 0; i < outcome->made_count; i++)
+		vd_buf_fini(&outcome->made[i].jpeg);
 	*outcome = (struct vd_outcome){ 0 };
 }
 
@@ -376,6 +379,25 @@ static void veil(const struct run *run, struct vd_outcome *outcome)
 	}
 }
 
+/* The recipe sees to it that there is room for all. */
+static void keep_made(const struct run *run, struct vd_outcome *outcome)
+{
+	for (int i = 0; i < run->recipe->step_count; i++) {
+		const struct vd_image_step *made = &run->recipe->steps[i].made;
+		const struct vd_edited *edited = run->results[i].edited;
+		struct vd_made *kept = &outcome->made[outcome->made_count];
+
+		if (!made->keep || !edited || outcome->made_count == VD_IMAGES_MOST)
+			continue;
+		kept->step = i;
+		if (vd_jpeg_encode(edited->has_colour ? &edited->colour : &edited->grey,
+				   made->quality, &kept->jpeg) == 0)
+			outcome->made_count++;
+		else
+			vd_buf_fini(&kept->jpeg);
+	}
+}
+
 static const char *station_of(const struct vd_item *item, const char *fallback)
 {
 	return item->set->station[0] ? item->set->station : fallback;
@@ -480,10 +502,11 @@ static void run_item(struct run *run, struct vd_outcome *outcome)
 
 	look_and_judge(run, outcome);
 	outcome->keeps_images = is_part && is_nth(run->course, outcome->verdict);
-	if (outcome->keeps_images)
+	if (outcome->keeps_images) {
 		draw(run, outcome);
-	if (outcome->keeps_images)
 		veil(run, outcome);
+		keep_made(run, outcome);
+	}
 	if (is_part)
 		watch(run);
 	if (!run->inspector->fits_apart)

@@ -35,12 +35,20 @@ VD_MUST int vd_inspector_new(const struct vd_inspector_options *options,
 struct vd_inspector *vd_inspector_free(struct vd_inspector *inspector);
 VD_DEFINE_CLEANUP(struct vd_inspector, vd_inspector_free)
 
+/* What an image step made, to go with the verdict. */
+struct vd_made {
+	struct vd_buf jpeg;
+	int step;
+};
+
 struct vd_outcome {
 	enum vd_verdict verdict;
 	cJSON *body;                              /* of the record; NULL: no memory for it */
 	struct vd_buf overlay;                    /* JPEG; empty unless wanted */
 	bool keeps_images;                        /* the recipe wants the frames of this one */
 	struct vd_veiled veiled[VD_CAMERAS_MOST]; /* instead of frames that have areas to blur */
+	struct vd_made made[VD_IMAGES_MOST];
+	int made_count;
 	cJSON *state;   /* for reported state: recipe, revision, model, shadow, gathering */
 	cJSON *notices; /* alarms and events (notice.h); NULL: none */
 	double total_ms;

@@ -3,11 +3,16 @@
 
 #include <stdio.h>
 
-static struct vd_part part_of(const struct vd_step_result *result)
+/* An image that was made is neither for the part nor against it. */
+static struct vd_part part_of(const struct vd_recipe *recipe, int step,
+			      const struct vd_step_result *results)
 {
+	const struct vd_step_result *result = &results[step];
+	const bool looks_at_nothing =
+		result->state == VD_STEP_SKIPPED || recipe->steps[step].tool == VD_IMAGE;
+
 	return (struct vd_part){ .verdict = result->verdict,
-				 .is_skipped = result->state == VD_STEP_SKIPPED &&
-					       result->verdict == VD_OK };
+				 .is_skipped = looks_at_nothing && result->verdict == VD_OK };
 }
 
 static size_t collect(const struct vd_recipe *recipe, int camera,
@@ -19,9 +24,10 @@ static size_t collect(const struct vd_recipe *recipe, int camera,
 	for (int i = 0; i < recipe->step_count; i++) {
 		if (recipe->steps[i].camera != camera)
 			continue;
-		outcomes[count++] = (struct vd_step_outcome){ .part = part_of(&results[i]),
+		outcomes[count++] = (struct vd_step_outcome){ .part = part_of(recipe, i, results),
 							      .objects = &results[i].objects,
 							      .pose = &results[i].pose,
+							      .place = &results[i].place,
 							      .step = i };
 	}
 	return count;
@@ -46,9 +52,9 @@ static enum vd_verdict judge_by(const struct vd_recipe *recipe, const struct vd_
 	for (int i = 0; !recipe->item_is_steps && i < recipe->camera_count; i++)
 		parts[count++] = judge_camera(recipe, i, results);
 	for (int i = 0; recipe->item_is_steps && i < recipe->item_step_count; i++)
-		parts[count++] = part_of(&results[recipe->item_steps[i]]);
+		parts[count++] = part_of(recipe, recipe->item_steps[i], results);
 	for (int i = 0; i < recipe->veto_count; i++)
-		vetoes[i] = part_of(&results[recipe->vetoes[i]]);
+		vetoes[i] = part_of(recipe, recipe->vetoes[i], results);
 	return vd_item_judge(rule, parts, count, vetoes, (size_t)recipe->veto_count);
 }
 

@@ -141,16 +141,18 @@ static void draw_object(struct vd_image *image, const struct vd_step *step,
 static void draw_step(struct vd_image *image, const struct vd_step *step,
 		      const struct vd_step_result *result)
 {
+	const bool is_placed = step->input < 0 || result->state == VD_STEP_RAN;
 	struct vd_rect region = step->roi;
 	double x, y;
 
 	if (result->state == VD_STEP_SKIPPED)
 		return;
-	if (region.width > 0) {
+	if (region.width > 0 && is_placed) {
 		vd_pose_map(&result->pose, region.x + region.width / 2.0,
 			    region.y + region.height / 2.0, &x, &y);
 		region.x = (int)lrint(x - region.width / 2.0);
 		region.y = (int)lrint(y - region.height / 2.0);
+		region = vd_placement_box(&result->place.in_frame, region);
 		vd_draw_box(image, halved(region), 1, REGION);
 	}
 	for (size_t i = 0; i < result->objects.count; i++)

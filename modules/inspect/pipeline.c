@@ -33,7 +33,7 @@ static const struct vd_step *skipped_source(const struct vd_pipeline *pipeline,
 					    const struct vd_step *step)
 {
 	const struct vd_recipe *recipe = recipe_of(pipeline);
-	const int sources[] = { step->align_to,
+	const int sources[] = { step->align_to, step->input,
 				step->turn.each.is_set ? step->turn.each.step : -1 };
 
 	for (size_t i = 0; i < VD_COUNT(sources); i++) {
@@ -107,6 +107,23 @@ static bool check_light(const struct vd_pipeline *pipeline, const struct vd_step
 	return false;
 }
 
+/* false: there is nothing to look at; result says why. */
+static bool check_sight(const struct vd_pipeline *pipeline, const struct vd_step *step,
+			const struct vd_step_view *view, struct vd_step_result *result)
+{
+	const struct vd_recipe *recipe = recipe_of(pipeline);
+
+	if (!pipeline->looks[step->camera].is_good)
+		vd_step_undecided(result, "no_frame", "camera %s", recipe->cameras[step->camera]);
+	else if (!view->frame)
+		vd_step_undecided(result, "no_image", "step %s: %.80s",
+				  recipe->steps[step->input].id,
+				  pipeline->results[step->input].text);
+	else
+		return true;
+	return false;
+}
+
 /* false: result says why not, or that there is no need. */
 static bool can_run(const struct vd_pipeline *pipeline, const struct vd_step *step,
 		    const struct vd_step_view *view, struct vd_step_result *result)
@@ -123,11 +140,9 @@ static bool can_run(const struct vd_pipeline *pipeline, const struct vd_step *st
 		vd_step_undecided(result, "gated", "step %s", gate->id);
 		return false;
 	}
-	if (!is_wanted(pipeline, step, result))
+	if (!is_wanted(pipeline, step, result) || !check_sight(pipeline, step, view, result))
 		return false;
-	if (!pipeline->looks[step->camera].is_good)
-		vd_step_undecided(result, "no_frame", "camera %s", recipe->cameras[step->camera]);
-	else if (is_past(pipeline, pipeline->item->started_us, recipe->max_ms))
+	if (is_past(pipeline, pipeline->item->started_us, recipe->max_ms))
 		vd_step_undecided(result, "deadline", "it could not begin within %d ms",
 				  recipe->max_ms);
 	else if (vd_step_learns(step) && !vd_course_judges(pipeline->course))
@@ -171,19 +186,36 @@ static void run_tool(struct vd_pipeline *pipeline, int i, const struct vd_step_v
 		pipeline->runner.run(pipeline->runner.argument, i, view, result);
 }
 
-static void run_step(void *argument, int i, int lane)
+/* The camera's frame, or the image that a step made of it; without a frame: it made none. */
+static struct vd_step_view view_of(const struct vd_pipeline *pipeline, const struct vd_step *step,
+				   int lane)
 {
-	struct vd_pipeline *pipeline = argument;
-	const struct vd_step *step = &recipe_of(pipeline)->steps[i];
 	const struct vd_look *seen = &pipeline->looks[step->camera];
-	struct vd_step_result *result = &pipeline->results[i];
-	const struct vd_step_view view = {
-		.frame = &seen->image,
-		.colour = seen->has_colour ? &seen->colour : NULL,
+	const struct vd_edited *edited =
+		step->input < 0 ? NULL : pipeline->results[step->input].edited;
+	struct vd_step_view view = {
 		.serial = pipeline->item->serial,
 		.located = step->align_to < 0 ? NULL : &pipeline->results[step->align_to],
 		.lane = lane,
 	};
+
+	if (step->input < 0) {
+		view.frame = &seen->image;
+		view.colour = seen->has_colour ? &seen->colour : NULL;
+	} else if (edited) {
+		view.frame = &edited->grey;
+		view.colour = edited->has_colour ? &edited->colour : NULL;
+		view.place = &edited->place;
+	}
+	return view;
+}
+
+static void run_step(void *argument, int i, int lane)
+{
+	struct vd_pipeline *pipeline = argument;
+	const struct vd_step *step = &recipe_of(pipeline)->steps[i];
+	struct vd_step_result *result = &pipeline->results[i];
+	const struct vd_step_view view = view_of(pipeline, step, lane);
 	const uint64_t start_us = pipeline->now_us();
 
 	vd_step_result_init(result);

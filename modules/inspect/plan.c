@@ -107,6 +107,8 @@ static int read_turn(const struct vd_recipe *recipe, struct vd_step *step, const
 	step->turn.max_ms = (int)vd_json_int(json, "maxMs", 0);
 	if (step->align_to >= 0)
 		step->turn.needs |= bit(step->align_to);
+	if (step->input >= 0)
+		step->turn.needs |= bit(step->input);
 	if (r == 0)
 		r = read_each(recipe, step, json, fault);
 	return r < 0 ? r : read_condition(recipe, step, json, fault);

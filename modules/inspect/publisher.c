@@ -263,6 +263,14 @@ static void attach_shot(struct evidence *evidence, const struct vd_done *done, i
 		attach_grey(evidence, shot);
 }
 
+static void attach_made(struct evidence *evidence, const struct vd_done *done,
+			const struct vd_made *made)
+{
+	(void)snprintf(evidence->names[evidence->count], NAME_BYTES, "image-%s.jpg",
+		       done->item->recipe->steps[made->step].id);
+	attach(evidence, "image/jpeg", made->jpeg.data, made->jpeg.len);
+}
+
 /* The overlay first: of more cameras than there is room for, some originals stay behind. */
 static void collect(struct evidence *evidence, const struct vd_done *done)
 {
@@ -278,6 +286,8 @@ static void collect(struct evidence *evidence, const struct vd_done *done)
 	for (int i = 0; i < item->recipe->camera_count && evidence->count < VD_ATTACHMENTS; i++) {
 		attach_shot(evidence, done, i);
 	}
+	for (int i = 0; i < done->outcome.made_count && evidence->count < VD_ATTACHMENTS; i++)
+		attach_made(evidence, done, &done->outcome.made[i]);
 }
 
 /* ---- publishing ---- */
@@ -319,6 +329,9 @@ static void drop_images(struct parcel *parcel)
 	vd_buf_fini(&parcel->done.outcome.overlay);
 	for (int i = 0; i < VD_CAMERAS_MOST; i++)
 		vd_buf_fini(&parcel->done.outcome.veiled[i].jpeg);
+	for (int i = 0; i < parcel->done.outcome.made_count; i++)
+		vd_buf_fini(&parcel->done.outcome.made[i].jpeg);
+	parcel->done.outcome.made_count = 0;
 	if (parcel->done.item)
 		vd_item_drop_frames(parcel->done.item);
 	parcel->done.outcome.keeps_images = false;
@@ -332,6 +345,8 @@ static void keep_offered(struct vd_publisher *publisher, struct parcel *parcel)
 	for (int i = 0; parcel->done.item && i < VD_CAMERAS_MOST; i++)
 		bytes += parcel->done.item->shots[i].bytes.len +
 			 parcel->done.outcome.veiled[i].jpeg.len;
+	for (int i = 0; i < parcel->done.outcome.made_count; i++)
+		bytes += parcel->done.outcome.made[i].jpeg.len;
 	if (parcel->kept_bytes == 0 && publisher->kept_bytes + bytes > VD_KEPT_BYTES) {
 		drop_images(parcel);
 	} else if (parcel->kept_bytes == 0) {

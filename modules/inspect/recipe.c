@@ -82,7 +82,8 @@ bool vd_recipe_sees_colour(const struct vd_recipe *recipe, int camera)
 		const struct vd_package *package = step->network.package;
 
 		if (step->camera == camera &&
-		    (step->tool == VD_COLOUR || (package && vd_package_sees_colour(package))))
+		    (step->tool == VD_COLOUR || (step->made.keep && !step->made.is_grey) ||
+		     (package && vd_package_sees_colour(package))))
 			return true;
 	}
 	return false;
@@ -119,7 +120,7 @@ static int check_cameras_are_used(const struct vd_recipe *recipe, struct vd_faul
 		bool used = false;
 
 		for (int k = 0; k < recipe->step_count && !used; k++)
-			used = recipe->steps[k].camera == i;
+			used = recipe->steps[k].camera == i && recipe->steps[k].tool != VD_IMAGE;
 		if (used)
 			continue;
 		(void)vd_recipe_refuse(fault, "", "no step looks at camera", recipe->cameras[i]);
@@ -230,6 +231,29 @@ static int parse_veils(struct vd_recipe *recipe, const cJSON *images, struct vd_
 	return 0;
 }
 
+/* Images that steps keep: none stays behind, and none shows what must not be recognised. */
+static int check_kept(const struct vd_recipe *recipe, struct vd_fault *fault)
+{
+	int room = VD_IMAGES_MOST - recipe->keep.overlay - recipe->camera_count;
+
+	for (int i = 0; i < recipe->step_count; i++) {
+		const struct vd_step *step = &recipe->steps[i];
+		const bool is_veiled = recipe->veils[step->camera].is_set;
+
+		if (!step->made.keep || (!is_veiled && --room >= 0))
+			continue;
+		(void)vd_recipe_refuse(fault, "/keep",
+				       is_veiled ? "what is stored of this camera is blurred"
+						 : "more than 4 images with the overlay and the "
+						   "cameras' frames",
+				       NULL);
+		vd_fault_under(fault, step->id);
+		vd_fault_under(fault, "steps");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int parse_images(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
 {
 	const cJSON *images = vd_json_object(json, "images");
@@ -249,7 +273,9 @@ static int parse_images(struct vd_recipe *recipe, const cJSON *json, struct vd_f
 		vd_fault_under(fault, "images");
 		return -EINVAL;
 	}
-	return parse_veils(recipe, images, fault);
+	if (parse_veils(recipe, images, fault) < 0)
+		return -EINVAL;
+	return check_kept(recipe, fault);
 }
 
 static int parse_exposure(struct vd_recipe *recipe, const cJSON *json, struct vd_fault *fault)
@@ -304,7 +330,7 @@ static int make_model_key(struct vd_recipe *recipe)
 	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
 		const struct vd_step *step = &recipe->steps[i];
 
-		if (vd_tool_gauges(step->tool))
+		if (vd_tool_gauges(step->tool) || step->tool == VD_IMAGE || step->input >= 0)
 			continue;
 		r = vd_buf_printf(&text, "%s|%s|%s|%s|%d,%d,%d,%d|%s|%d|%.17g|%d\n", step->id,
 				  vd_tool_name(step->tool), recipe->cameras[step->camera],
@@ -484,6 +510,7 @@ static void free_recipe(struct vd_recipe *recipe)
 		(void)vd_code_expectation_free(recipe->steps[i].code.expectation);
 		(void)vd_package_unref(recipe->steps[i].network.package);
 		free(recipe->steps[i].network.folder);
+		free(recipe->steps[i].made.edits);
 	}
 	free(recipe->steps);
 	vd_recipe_free_verdict(recipe);

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "modules/inspect/edited.h"
 #include "modules/inspect/expression/expression.h"
 #include "modules/vision/caliper.h"
 #include "modules/vision/code.h"
@@ -31,6 +32,7 @@ enum vd_tool {
 	VD_VARIATION,
 	VD_GOLDEN,
 	VD_TEXTURE,
+	VD_IMAGE,   /* edited.h: makes an image for other steps, and judges nothing */
 	VD_CALIPER, /* from here on: gauge.h, nothing learnt */
 	VD_BLOB,
 	VD_PRESENCE,
@@ -130,6 +132,15 @@ struct vd_turn {
 	int max_ms; /* 0: any */
 };
 
+/* VD_IMAGE */
+struct vd_image_step {
+	struct vd_edit *edits;
+	int edit_count;
+	bool is_grey; /* takes the colours */
+	bool keep;    /* its image goes with the verdict */
+	int quality;
+};
+
 struct vd_package;
 
 /* VD_MODEL and VD_OCR */
@@ -147,8 +158,9 @@ struct vd_step {
 	char id[VD_NAME_BYTES];
 	enum vd_tool tool;
 	int camera;         /* index in the recipe's cameras */
+	int input;          /* index of an image step; -1: the camera's frame */
 	int align_to;       /* index of a locate step; -1: none */
-	struct vd_rect roi; /* width 0: the whole frame */
+	struct vd_rect roi; /* width 0: the whole frame, or image */
 	struct vd_golden_source golden;
 	struct vd_limits limits[VD_MEASURES];
 	struct vd_locate_options locate;
@@ -162,12 +174,16 @@ struct vd_step {
 	struct vd_lab reference;  /* VD_COLOUR */
 	struct vd_code_step code; /* VD_OCR: its expectation */
 	struct vd_network_step network;
+	struct vd_image_step made;
 	bool gate; /* NG or without a decision: the steps after it are not run */
 	struct vd_turn turn;
 };
 
 /* Does the step need a model learnt from good parts? */
 bool vd_step_learns(const struct vd_step *step);
+
+/* Does it locate the part in the frame, where learnt steps look? Not in an edited image. */
+bool vd_step_locates(const struct vd_step *step);
 
 /* What limits and conditions may speak of. */
 bool vd_tool_measures(enum vd_tool tool, enum vd_measure measure);
@@ -186,6 +202,8 @@ struct vd_veil_areas {
 	struct vd_rect list[VD_VEIL_AREAS_MOST];
 	int count;
 };
+
+enum { VD_IMAGES_MOST = 4 }; /* that go with a verdict: overlay, frames, images of steps */
 
 /* How many images to keep of a verdict: 0 none, 1 all, n every nth. */
 struct vd_keep {

@@ -113,7 +113,7 @@ static bool add_steps(cJSON *body, const struct vd_record *record, size_t boxes_
 	bool ok = steps != NULL;
 
 	for (int i = 0; ok && record->results && i < recipe->step_count; i++)
-		ok = vd_record_add_step(steps, &recipe->steps[i], &record->results[i],
+		ok = vd_record_add_step(steps, recipe, i, &record->results[i],
 					boxes < 50 ? boxes : 50);
 	return ok;
 }

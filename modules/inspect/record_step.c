@@ -192,15 +192,28 @@ static bool add_found(cJSON *json, const struct vd_step *step, const struct vd_s
 	return !vd_tool_finds_objects(step->tool) || add_defects(json, &result->blobs, boxes);
 }
 
-bool vd_record_add_step(cJSON *steps, const struct vd_step *step,
+/* Which image it looked at: measures are in its pixels, places in the frame's; what it made. */
+static bool add_image(cJSON *json, const struct vd_recipe *recipe, const struct vd_step *step,
+		      const struct vd_step_result *result)
+{
+	return (step->input < 0 ||
+		vd_json_add_string(json, "input", recipe->steps[step->input].id)) &&
+	       (result->width == 0 || (vd_json_add_number(json, "width", result->width) &&
+				       vd_json_add_number(json, "height", result->height)));
+}
+
+bool vd_record_add_step(cJSON *steps, const struct vd_recipe *recipe, int index,
 			const struct vd_step_result *result, size_t boxes)
 {
+	const struct vd_step *step = &recipe->steps[index];
 	cJSON *json = cJSON_AddObjectToObject(steps, step->id);
 	bool ok = json && vd_json_add_string(json, "tool", vd_tool_name(step->tool)) &&
 		  vd_json_add_string(json, "verdict", vd_verdict_name(result->verdict)) &&
 		  vd_record_add_rounded(json, "score", result->values[VD_MEASURE_SCORE]) &&
 		  vd_record_add_rounded(json, "ms", result->ms);
 
+	if (ok)
+		ok = add_image(json, recipe, step, result);
 	if (ok && result->verdict != VD_NO_DECISION)
 		ok = add_limit(json, step, result);
 	if (ok)

@@ -9,8 +9,8 @@
 
 /* What a verdict's body says about a step. Part of record.h. */
 
-/* Adds the step under its name; boxes: of objects, defects and runs, about so many. false: no memory. */
-bool vd_record_add_step(cJSON *steps, const struct vd_step *step,
+/* Adds recipe's step under its name; boxes: of objects, defects and runs, about so many. false: no memory. */
+bool vd_record_add_step(cJSON *steps, const struct vd_recipe *recipe, int index,
 			const struct vd_step_result *result, size_t boxes);
 
 /* Three decimals are enough for people, and keep the record small. Not finite: nothing. */

@@ -17,7 +17,10 @@ const char *vd_step_state_name(enum vd_step_state state)
 
 void vd_step_result_init(struct vd_step_result *result)
 {
-	*result = (struct vd_step_result){ .pose = vd_pose_identity() };
+	const struct vd_placement identity = vd_placement_identity();
+
+	*result = (struct vd_step_result){ .pose = vd_pose_identity(),
+					   .place = { identity, identity } };
 	for (int i = 0; i < VD_MEASURES; i++)
 		result->values[i] = NAN;
 }
@@ -91,6 +94,22 @@ void vd_step_move_boxes(struct vd_step_result *result, struct vd_rect where)
 			    where.y + box->y + box->height / 2.0, &x, &y);
 		box->x = (int)lrint(x - box->width / 2.0);
 		box->y = (int)lrint(y - box->height / 2.0);
+	}
+}
+
+void vd_step_place_boxes(struct vd_step_result *result)
+{
+	const struct vd_placement *in_frame = &result->place.in_frame;
+
+	for (size_t i = 0; i < result->blobs.count; i++) {
+		struct vd_rect *box = &result->blobs.defects[i].box;
+
+		*box = vd_placement_box(in_frame, *box);
+	}
+	for (size_t i = 0; i < result->objects.count; i++) {
+		struct vd_rect *box = &result->objects.list[i].box;
+
+		*box = vd_placement_box(in_frame, *box);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "base/attr.h"
+#include "modules/inspect/edited.h"
 #include "modules/inspect/object.h"
 #include "modules/inspect/recipe.h"
 
@@ -29,15 +30,19 @@ struct vd_step_result {
 	enum vd_verdict verdict;
 	/* "" when OK; NO_DECISION begins with a code: "not_located: …"; skipped: why */
 	char text[VD_STEP_TEXT];
-	double values[VD_MEASURES]; /* NaN: the tool does not measure it */
-	enum vd_measure deciding;   /* the measure closest to, or furthest over, its limit */
-	struct vd_pose pose;
+	double values[VD_MEASURES];    /* NaN: the tool does not measure it */
+	enum vd_measure deciding;      /* the measure closest to, or furthest over, its limit */
+	struct vd_pose pose;           /* in the image that the step looked at */
+	struct vd_place place;         /* of that image */
 	struct vd_blobs blobs;         /* boxes in the frame's pixels */
 	struct vd_object_list objects; /* blobs are among them */
 	struct vd_step_run *runs;      /* foreach: one an object looked at */
 	size_t run_count;
 	char read[VD_READ_TEXT]; /* VD_CODE: what was read, for people; "": nothing */
 	const char *read_kind;   /* static; NULL: nothing */
+	/* VD_IMAGE: what it made, until its rig runs the step again or is freed; NULL: nothing */
+	const struct vd_edited *edited;
+	int width, height; /* of it */
 	double ms;
 };
 
@@ -59,5 +64,8 @@ VD_MUST int vd_step_add_blobs(struct vd_step_result *result);
 /* Puts the measures against the step's limits: verdict, deciding measure and text. */
 void vd_step_judge(const struct vd_step *step, struct vd_step_result *result);
 
-/* Boxes that were found in the region `where` now stand where the pose has them in the frame. */
+/* Boxes that were found in the region `where` now stand where the pose has them in the image. */
 void vd_step_move_boxes(struct vd_step_result *result, struct vd_rect where);
+
+/* Blobs and objects, from the image that the step looked at to the frame. */
+void vd_step_place_boxes(struct vd_step_result *result);

@@ -41,6 +41,7 @@ struct tool {
 	struct vd_texture_work texture_work;
 	struct vd_image surface;
 	struct vd_golden_work golden_work;
+	struct vd_edited edited; /* VD_IMAGE */
 	struct template templates[TEMPLATES];
 	unsigned uses; /* of templates */
 };
@@ -49,6 +50,7 @@ struct vd_rig {
 	const struct vd_recipe *recipe;
 	struct tool *tools;
 	struct vd_gauge *gauges[VD_LANES_MOST]; /* made when their lane is first used */
+	struct vd_edit_work edit_work[VD_LANES_MOST];
 };
 
 /* ---- setting up ---- */
@@ -136,6 +138,7 @@ static void tool_fini(struct tool *tool)
 	vd_texture_work_fini(&tool->texture_work);
 	vd_image_fini(&tool->surface);
 	vd_golden_work_fini(&tool->golden_work);
+	vd_edited_fini(&tool->edited);
 }
 
 struct vd_rig *vd_rig_free(struct vd_rig *rig)
@@ -145,8 +148,10 @@ struct vd_rig *vd_rig_free(struct vd_rig *rig)
 	for (int i = 0; rig->tools && i < rig->recipe->step_count; i++)
 		tool_fini(&rig->tools[i]);
 	free(rig->tools);
-	for (int i = 0; i < VD_LANES_MOST; i++)
+	for (int i = 0; i < VD_LANES_MOST; i++) {
 		(void)vd_gauge_free(rig->gauges[i]);
+		vd_edit_work_fini(&rig->edit_work[i]);
+	}
 	free(rig);
 	return NULL;
 }
@@ -446,6 +451,32 @@ static void run_golden(struct vd_rig *rig, int index, const struct vd_image *fra
 		     result);
 }
 
+static void run_image(struct vd_rig *rig, int index, const struct vd_step *step,
+		      const struct vd_step_view *view, struct vd_step_result *result)
+{
+	const struct vd_edit_source source = {
+		.grey = view->frame,
+		.colour = view->colour,
+		.place = view->place,
+		.pose = view->located ? &result->pose : NULL,
+	};
+	struct vd_edited *edited = &rig->tools[index].edited;
+	const int r = vd_edit(step->made.edits, step->made.edit_count, &source,
+			      &rig->edit_work[view->lane], edited);
+
+	if (r == -ERANGE) {
+		vd_step_undecided(result, "outside", "%s",
+				  view->located ? "the image does not cover the area to crop"
+						: "a crop leaves nothing of the image");
+	} else if (r < 0) {
+		vd_step_undecided(result, "internal", "%s", strerror(-r));
+	} else {
+		result->edited = edited;
+		result->width = edited->grey.width;
+		result->height = edited->grey.height;
+	}
+}
+
 static struct vd_gauge *gauge_of(struct vd_rig *rig, int lane)
 {
 	if (!rig->gauges[lane] && vd_gauge_new(&rig->gauges[lane]) < 0)
@@ -491,6 +522,9 @@ static void run_tool(struct vd_rig *rig, int index, const struct vd_step *step,
 	case VD_GOLDEN:
 		run_golden(rig, index, view->frame, view->serial, result);
 		return;
+	case VD_IMAGE:
+		run_image(rig, index, step, view, result);
+		return;
 	default:
 		run_gauge(rig, index, step, view, result);
 		return;
@@ -502,6 +536,17 @@ bool vd_step_takes_regions(const struct vd_step *step)
 	return vd_tool_gauges(step->tool) && !step->golden.path && !step->caliper.has_line;
 }
 
+/* In the pixels of what the step looks at. */
+static struct vd_rect region_seen(const struct vd_step_view *view)
+{
+	struct vd_placement back;
+
+	if (!view->place)
+		return *view->region;
+	back = vd_placement_back(&view->place->in_frame);
+	return vd_placement_box(&back, *view->region);
+}
+
 /* false: result says why. */
 static bool place(struct vd_step *step, const struct vd_step_view *view,
 		  struct vd_step_result *result)
@@ -511,7 +556,7 @@ static bool place(struct vd_step *step, const struct vd_step_view *view,
 				  vd_tool_name(step->tool));
 		return false;
 	}
-	step->roi = vd_image_clip(view->frame, *view->region);
+	step->roi = vd_image_clip(view->frame, region_seen(view));
 	if (step->roi.width >= REGION_LEAST && step->roi.height >= REGION_LEAST)
 		return true;
 	vd_step_undecided(result, "bad_region", "%d, %d, %d x %d leaves nothing in the frame",
@@ -526,6 +571,8 @@ void vd_rig_run(struct vd_rig *rig, int index, const struct vd_step_view *view,
 	struct vd_step step = rig->recipe->steps[index];
 
 	vd_step_result_init(ret_result);
+	if (view->place)
+		ret_result->place = *view->place;
 	if (view->region && !place(&step, view, ret_result))
 		return;
 	if (view->located && view->located->verdict == VD_NO_DECISION) {
@@ -537,6 +584,8 @@ void vd_rig_run(struct vd_rig *rig, int index, const struct vd_step_view *view,
 	run_tool(rig, index, &step, view, ret_result);
 	if (vd_step_add_blobs(ret_result) < 0)
 		vd_step_undecided(ret_result, "internal", "out of memory");
+	if (view->place)
+		vd_step_place_boxes(ret_result);
 }
 
 static void run_by_rig(void *argument, int index, const struct vd_step_view *view,

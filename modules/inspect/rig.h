@@ -23,20 +23,23 @@ VD_DEFINE_CLEANUP(struct vd_rig, vd_rig_free)
 
 /* What a step looks at; all of it is borrowed. */
 struct vd_step_view {
-	const struct vd_image *frame;  /* grey */
+	const struct vd_image *frame;  /* grey; of the camera, or what another step made of it */
 	const struct vd_image *colour; /* the same in RGB; NULL or without pixels: none */
+	const struct vd_place *place;  /* of such an image; NULL: it is the camera's frame */
 	const char *serial;
 	const struct vd_step_result
-		*located;             /* of the step it aligns to; NULL: it aligns to none */
-	const struct vd_rect *region; /* instead of the step's own; NULL: its own */
-	int lane;                     /* 0 to VD_LANES_MOST - 1 */
+		*located; /* of the step it aligns to; NULL: it aligns to none */
+	const struct vd_rect
+		*region; /* of the camera's frame, instead of the step's own; NULL: its own */
+	int lane;        /* 0 to VD_LANES_MOST - 1 */
 };
 
 /*
  * Runs one step. Whatever goes wrong is NO_DECISION in the result. A region given at run time (the
  * box of an object) is clipped to the frame; one that has less than 2 x 2 px inside is refused
  * with bad_region, as is one for a tool that cannot be run on any region: it never becomes the
- * whole frame. Objects come out in the whole frame's pixels all the same.
+ * whole frame. Objects come out in the whole frame's pixels all the same, whatever image was looked
+ * at; what is measured is measured in that image's pixels.
  */
 void vd_rig_run(struct vd_rig *rig, int step, const struct vd_step_view *view,
 		struct vd_step_result *ret_result);

@@ -160,8 +160,15 @@ static double distance(const struct view *view, const struct vd_step_outcome *st
 {
 	double x = view->rule->x, y = view->rule->y;
 
+	if (step->place) {
+		const struct vd_placement back = vd_placement_back(&step->place->as_taught);
+
+		vd_placement_map(&back, x, y, &x, &y);
+	}
 	if (step->pose)
 		vd_pose_map(step->pose, x, y, &x, &y);
+	if (step->place)
+		vd_placement_map(&step->place->in_frame, x, y, &x, &y);
 	return hypot(object->box.x + object->box.width / 2.0 - x,
 		     object->box.y + object->box.height / 2.0 - y);
 }

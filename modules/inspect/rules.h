@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "modules/inspect/object.h"
+#include "modules/inspect/placement.h"
 #include "modules/vision/warp.h"
 
 /*
@@ -58,12 +59,16 @@ struct vd_part {
 
 /* --- Steps of a camera --- */
 
-/* What a step says; objects and pose are borrowed, NULL: none, and the part where it was taught. */
+/*
+ * What a step says; objects, pose and place are borrowed, NULL: none, the part where it was taught,
+ * and the camera's frame.
+ */
 struct vd_step_outcome {
 	struct vd_part part;
 	const struct vd_object_list *objects;
-	const struct vd_pose *pose;
-	int step; /* what rules call it */
+	const struct vd_pose *pose;   /* in the image that the step looked at */
+	const struct vd_place *place; /* of that image */
+	int step;                     /* what rules call it */
 };
 
 enum vd_camera_rule_kind {

@@ -11,10 +11,10 @@
 
 const char *vd_tool_name(enum vd_tool tool)
 {
-	static const char *const names[VD_TOOLS] = { "locate",  "variation", "golden",   "texture",
-						     "caliper", "blob",      "presence", "stain",
-						     "colour",  "focus",     "code",     "model",
-						     "ocr" };
+	static const char *const names[VD_TOOLS] = { "locate", "variation", "golden", "texture",
+						     "image",  "caliper",   "blob",   "presence",
+						     "stain",  "colour",    "focus",  "code",
+						     "model",  "ocr" };
 
 	return names[tool];
 }
@@ -91,6 +91,11 @@ bool vd_step_learns(const struct vd_step *step)
 {
 	return step->tool == VD_VARIATION || step->tool == VD_TEXTURE ||
 	       (step->tool == VD_LOCATE && !step->golden.path);
+}
+
+bool vd_step_locates(const struct vd_step *step)
+{
+	return step->tool == VD_LOCATE && step->input < 0;
 }
 
 bool vd_tool_gauges(enum vd_tool tool)
@@ -263,8 +268,7 @@ static int side_least(const struct vd_step *step)
 	return step->tool == VD_LOCATE || is_tiled ? 16 : 1;
 }
 
-static int parse_roi(const struct vd_recipe *recipe, struct vd_step *step, const cJSON *json,
-		     struct vd_fault *fault)
+static int parse_roi(struct vd_step *step, const cJSON *json, struct vd_fault *fault)
 {
 	const cJSON *roi = vd_json_array(json, "roi");
 	const int least = side_least(step);
@@ -279,9 +283,6 @@ static int parse_roi(const struct vd_recipe *recipe, struct vd_step *step, const
 		return vd_recipe_refuse(
 			fault, "/roi",
 			least == 32 ? "smaller than 32 x 32" : "smaller than 16 x 16", NULL);
-	if (recipe->width > 0 && (step->roi.x > recipe->width - step->roi.width ||
-				  step->roi.y > recipe->height - step->roi.height))
-		return vd_recipe_refuse(fault, "/roi", "the region is not inside the frame", NULL);
 	return 0;
 }
 
@@ -297,6 +298,7 @@ static int parse_step(struct vd_recipe *recipe, struct vd_step *step, const cJSO
 		return vd_recipe_refuse(fault, "", "a step's name has 1 to 64 bytes", NULL);
 	(void)snprintf(step->id, sizeof step->id, "%s", json->string);
 	step->tool = tool_of(json);
+	step->input = -1;
 	step->align_to = -1;
 	step->gate = vd_json_bool(json, "gate", false);
 	step->turn.each.is_set = vd_json_object(json, "foreach") != NULL;
@@ -306,10 +308,12 @@ static int parse_step(struct vd_recipe *recipe, struct vd_step *step, const cJSO
 	parse_tool(step, json);
 	r = parse_limits(step, json, fault);
 	if (r == 0)
-		r = parse_roi(recipe, step, json, fault);
+		r = parse_roi(step, json, fault);
 	if (r == 0)
 		r = parse_golden(step, json, fault);
-	return r < 0 ? r : vd_step_parse_gauge(recipe, step, json, fault);
+	if (r == 0 && step->tool == VD_IMAGE)
+		return vd_step_parse_image(step, json, fault);
+	return r < 0 ? r : vd_step_parse_gauge(step, json, fault);
 }
 
 static int resolve_align(struct vd_recipe *recipe, struct vd_step *step, const cJSON *json,
@@ -327,38 +331,66 @@ static int resolve_align(struct vd_recipe *recipe, struct vd_step *step, const c
 		return vd_recipe_refuse(fault, "/alignTo", "not a locate step:", id);
 	if (recipe->steps[target].camera != step->camera)
 		return vd_recipe_refuse(fault, "/alignTo", "another camera's step:", id);
-	if (step->roi.width == 0)
+	if (recipe->steps[target].input != step->input)
+		return vd_recipe_refuse(fault, "/alignTo", "finds the part in another image: step",
+					id);
+	if (step->tool == VD_IMAGE && step->made.edits[0].kind != VD_EDIT_CROP)
+		return vd_recipe_refuse(fault, "/alignTo", "needs a crop first, that can move",
+					NULL);
+	if (step->tool != VD_IMAGE && step->roi.width == 0)
 		return vd_recipe_refuse(fault, "/alignTo", "needs a roi that can move", NULL);
 	step->align_to = target;
 	return 0;
 }
 
-int vd_recipe_parse_steps(struct vd_recipe *recipe, const cJSON *steps, struct vd_fault *fault)
+static int resolve_aligns(struct vd_recipe *recipe, const cJSON *steps, struct vd_fault *fault)
 {
 	const cJSON *json;
 	int i = 0, r = 0;
 
-	recipe->steps = calloc((size_t)cJSON_GetArraySize(steps) + 1, sizeof *recipe->steps);
-	if (!recipe->steps)
-		return -ENOMEM;
+	cJSON_ArrayForEach(json, steps)
+	{
+		r = resolve_align(recipe, &recipe->steps[i++], json, fault);
+		if (r < 0) {
+			vd_fault_under(fault, json->string);
+			break;
+		}
+	}
+	return r;
+}
+
+static int parse_all(struct vd_recipe *recipe, const cJSON *steps, struct vd_fault *fault)
+{
+	const cJSON *json;
+	int r = 0;
+
 	cJSON_ArrayForEach(json, steps)
 	{
 		if (recipe->step_count == VD_STEPS_MOST)
-			return vd_recipe_refuse(fault, "/steps", "too many steps", NULL);
+			return vd_recipe_refuse(fault, "", "too many steps", NULL);
 		r = parse_step(recipe, &recipe->steps[recipe->step_count++], json, fault);
-		if (r < 0)
+		if (r < 0) {
+			vd_fault_under(fault, json->string);
 			break;
-	}
-	if (r == 0) {
-		cJSON_ArrayForEach(json, steps)
-		{
-			r = resolve_align(recipe, &recipe->steps[i++], json, fault);
-			if (r < 0)
-				break;
 		}
 	}
-	if (r < 0 && json)
-		vd_fault_under(fault, json->string);
+	return r;
+}
+
+int vd_recipe_parse_steps(struct vd_recipe *recipe, const cJSON *steps, struct vd_fault *fault)
+{
+	int r;
+
+	recipe->steps = calloc((size_t)cJSON_GetArraySize(steps) + 1, sizeof *recipe->steps);
+	if (!recipe->steps)
+		return -ENOMEM;
+	r = parse_all(recipe, steps, fault);
+	if (r == 0)
+		r = vd_recipe_resolve_inputs(recipe, steps, fault);
+	if (r == 0)
+		r = resolve_aligns(recipe, steps, fault);
+	if (r == 0)
+		r = vd_recipe_check_regions(recipe, fault);
 	if (r == 0)
 		r = vd_plan_make(recipe, steps, fault);
 	if (r < 0)

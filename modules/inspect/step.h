@@ -22,8 +22,20 @@ VD_MUST int vd_limits_check(const struct vd_limits *limits, struct vd_fault *fau
  * The parameters of a tool that gauges, after its region and limits. 400 in fault and -EINVAL for
  * what a schema cannot say; -ENOMEM.
  */
-VD_MUST int vd_step_parse_gauge(const struct vd_recipe *recipe, struct vd_step *step,
-				const cJSON *json, struct vd_fault *fault);
+VD_MUST int vd_step_parse_gauge(struct vd_step *step, const cJSON *json, struct vd_fault *fault);
 
 /* The same for a tool that asks a model. */
 VD_MUST int vd_step_parse_model(struct vd_step *step, const cJSON *json, struct vd_fault *fault);
+
+/* The same for a step that makes an image. */
+VD_MUST int vd_step_parse_image(struct vd_step *step, const cJSON *json, struct vd_fault *fault);
+
+/*
+ * After all steps are read: fills their inputs; no image is made of itself. The pointer begins with
+ * the step's name.
+ */
+VD_MUST int vd_recipe_resolve_inputs(struct vd_recipe *recipe, const cJSON *steps,
+				     struct vd_fault *fault);
+
+/* Then: are regions and crops inside what they look at, as far as its size is known? Likewise. */
+VD_MUST int vd_recipe_check_regions(const struct vd_recipe *recipe, struct vd_fault *fault);

@@ -63,8 +63,7 @@ static int check_lengths(const struct vd_step *step, struct vd_fault *fault)
 }
 
 /* The region that the line runs through: it is drawn, checked, and moves with the part. */
-static int take_line(const struct vd_recipe *recipe, struct vd_step *step, const cJSON *array,
-		     struct vd_fault *fault)
+static int take_line(struct vd_step *step, const cJSON *array, struct vd_fault *fault)
 {
 	struct vd_line *line = &step->caliper.line;
 	double half, left, top, right, low;
@@ -81,15 +80,12 @@ static int take_line(const struct vd_recipe *recipe, struct vd_step *step, const
 	top = floor(fmax(fmin(line->y0, line->y1) - half, 0));
 	right = ceil(fmax(line->x0, line->x1));
 	low = ceil(fmax(line->y0, line->y1));
-	if (recipe->width > 0 && (right > recipe->width - 1 || low > recipe->height - 1))
-		return vd_recipe_refuse(fault, "/line", "the line is not inside the frame", NULL);
 	step->roi = (struct vd_rect){ (int)left, (int)top, (int)(right + half - left) + 1,
 				      (int)(low + half - top) + 1 };
 	return 0;
 }
 
-static int parse_caliper(const struct vd_recipe *recipe, struct vd_step *step, const cJSON *json,
-			 struct vd_fault *fault)
+static int parse_caliper(struct vd_step *step, const cJSON *json, struct vd_fault *fault)
 {
 	const struct vd_caliper_options defaults = vd_caliper_defaults();
 	struct vd_caliper_step *caliper = &step->caliper;
@@ -112,7 +108,7 @@ static int parse_caliper(const struct vd_recipe *recipe, struct vd_step *step, c
 	if (!step->turn.each.is_set && !line == !(step->roi.width > 0))
 		return vd_recipe_refuse(fault, "", "a caliper has either a line or a roi", NULL);
 	if (line)
-		r = take_line(recipe, step, line, fault);
+		r = take_line(step, line, fault);
 	else if (!step->turn.each.is_set &&
 		 (caliper->along_y ? step->roi.height : step->roi.width) < 3)
 		r = vd_recipe_refuse(fault, "/roi", "shorter than 3 px", NULL);
@@ -212,12 +208,11 @@ static int parse_code(struct vd_step *step, const cJSON *json, struct vd_fault *
 			    : r;
 }
 
-int vd_step_parse_gauge(const struct vd_recipe *recipe, struct vd_step *step, const cJSON *json,
-			struct vd_fault *fault)
+int vd_step_parse_gauge(struct vd_step *step, const cJSON *json, struct vd_fault *fault)
 {
 	switch (step->tool) {
 	case VD_CALIPER:
-		return parse_caliper(recipe, step, json, fault);
+		return parse_caliper(step, json, fault);
 	case VD_BLOB:
 		return parse_blob(step, json, fault);
 	case VD_PRESENCE:

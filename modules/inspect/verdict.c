@@ -199,16 +199,19 @@ static int parse_step_list(const struct vd_recipe *recipe, const cJSON *json, co
 	cJSON_ArrayForEach(id, vd_json_array(json, key))
 	{
 		const int step = vd_recipe_step(recipe, id->valuestring);
+		const bool judges = step < 0 || recipe->steps[step].tool != VD_IMAGE;
 		bool twice = false;
 
 		for (int i = 0; i < count; i++)
 			twice |= steps[i] == step;
-		if (step >= 0 && !twice && count < VD_STEPS_MOST) {
+		if (step >= 0 && judges && !twice && count < VD_STEPS_MOST) {
 			steps[count++] = step;
 			continue;
 		}
 		(void)vd_recipe_refuse(fault, "",
-				       twice ? "step stands twice:" : "the recipe has no step",
+				       twice    ? "step stands twice:"
+				       : judges ? "the recipe has no step"
+						: "makes an image and judges nothing: step",
 				       id->valuestring);
 		vd_fault_under_index(fault, count);
 		vd_fault_under(fault, key);

@@ -176,7 +176,7 @@ static enum vd_verdict judge_challenge(struct vd_course *course,
 	if (look_at_challenge(course, challenge, looks) < 0)
 		return VD_NO_DECISION;
 	for (int i = 0; i < recipe->step_count; i++) {
-		if (recipe->steps[i].tool == VD_LOCATE)
+		if (vd_step_locates(&recipe->steps[i]))
 			worst = vd_verdict_worse(worst, judge_step(course, i, looks, results));
 	}
 	for (int i = 0; i < recipe->step_count; i++) {

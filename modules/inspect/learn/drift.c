@@ -154,7 +154,7 @@ int vd_drift_put(struct vd_drift *drift, const struct vd_recipe *recipe,
 	for (int of = 0; of < recipe->camera_count + recipe->step_count; of++) {
 		const int step = of - recipe->camera_count;
 
-		if (step >= 0 && recipe->steps[step].tool != VD_LOCATE)
+		if (step >= 0 && !vd_step_locates(&recipe->steps[step]))
 			continue;
 		for (int what = 0; what < VD_SIGHTS && changes < VD_REFERENCES_MOST; what++)
 			changes += put_one(drift, recipe, model, of, what,

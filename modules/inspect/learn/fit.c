@@ -81,7 +81,7 @@ static double between(const struct fitting *fitting, const struct vd_sample *a,
 		const int cells = a->cells[i].columns * a->cells[i].rows;
 		double grey = 0;
 
-		if (recipe->steps[i].tool == VD_LOCATE)
+		if (vd_step_locates(&recipe->steps[i]))
 			sum += hypot(a->poses[i].dx - b->poses[i].dx,
 				     a->poses[i].dy - b->poses[i].dy) +
 			       2 * fabs(a->poses[i].angle_deg - b->poses[i].angle_deg);

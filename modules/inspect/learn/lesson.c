@@ -205,7 +205,7 @@ int vd_lesson_look(struct vd_lesson *lesson, struct vd_rig *rig, const struct vd
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
-		if (recipe->steps[i].tool == VD_LOCATE)
+		if (vd_step_locates(&recipe->steps[i]))
 			r = locate(lesson, rig, i, &looks[recipe->steps[i].camera].image, serial,
 				   text);
 	}

@@ -168,7 +168,7 @@ static int write_references(struct fitting *fitting, struct vd_model *model)
 	for (int of = 0; of < recipe->camera_count + recipe->step_count; of++) {
 		const int step = of - recipe->camera_count;
 
-		if (step >= 0 && recipe->steps[step].tool != VD_LOCATE)
+		if (step >= 0 && !vd_step_locates(&recipe->steps[step]))
 			continue;
 		for (int what = 0; what < VD_SIGHTS; what++) {
 			size_t count = 0;
