@@ -28,8 +28,8 @@ struct client {
 	struct vd_exchange *exchange;
 	int64_t after;  /* the last record given */
 	bool is_closed; /* freed at the next turn, never under somebody's feet */
-	char device[FILTER_BYTES], class_name[FILTER_BYTES], verdict[FILTER_BYTES],
-		type[FILTER_BYTES];
+	char device[FILTER_BYTES], class_name[FILTER_BYTES], module[FILTER_BYTES],
+		verdict[FILTER_BYTES], serial[FILTER_BYTES], type[FILTER_BYTES];
 };
 
 struct vd_events {
@@ -169,7 +169,9 @@ static void pump(void *argument)
 	struct vd_record_filter filter = {
 		.device = or_any(client->device),
 		.class_name = or_any(client->class_name),
+		.module = or_any(client->module),
 		.verdict = or_any(client->verdict),
+		.serial = or_any(client->serial),
 		.limit = PAGE,
 	};
 	int64_t before;
@@ -236,7 +238,11 @@ static int read_client(struct vd_events *events, const struct vd_call *call, str
 	if (r == 0)
 		r = read_argument(call, "class", client->class_name, fault);
 	if (r == 0)
+		r = read_argument(call, "module", client->module, fault);
+	if (r == 0)
 		r = read_argument(call, "verdict", client->verdict, fault);
+	if (r == 0)
+		r = read_argument(call, "serial", client->serial, fault);
 	if (r == 0)
 		r = read_argument(call, "type", client->type, fault);
 	return r == 0 ? read_start(events, call, &client->after, fault) : r;

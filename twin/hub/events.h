@@ -28,7 +28,7 @@ VD_MUST int vd_events_new(struct vd_loop *loop, struct vd_store *store,
 struct vd_events *vd_events_free(struct vd_events *events);
 VD_DEFINE_CLEANUP(struct vd_events, vd_events_free)
 
-/* Keeps call->exchange. Arguments: deviceId, class, verdict (of records), type. VD_REFUSED_… */
+/* Keeps call->exchange. Arguments: deviceId; class, module, verdict, serial (of records); type. VD_REFUSED_… */
 VD_MUST int vd_events_add_client(struct vd_events *events, struct vd_call *call,
 				 struct vd_fault *fault);
 

@@ -21,6 +21,7 @@
 #include "twin/hub/held.h"
 #include "twin/hub/http.h"
 #include "twin/hub/images.h"
+#include "twin/hub/thumbnails.h"
 #include "twin/hub/ingest.h"
 #include "twin/hub/jobs.h"
 #include "twin/hub/link.h"
@@ -31,7 +32,9 @@
 #include "twin/hub/policies.h"
 #include "twin/hub/queries.h"
 #include "twin/hub/query_index.h"
+#include "twin/hub/slices.h"
 #include "twin/hub/store/store.h"
+#include "twin/hub/telemetry.h"
 #include "twin/hub/twins.h"
 
 enum { CHORE_MS = 30000, EXPIRE_ROWS = 2000, SHRINK_PAGES = 1000, EXPIRE_AGAIN_MS = 20 };
@@ -51,9 +54,11 @@ struct vd_hub {
 	struct vd_jobs *jobs;
 	struct vd_query_index *query_index;
 	struct vd_queries *queries;
+	struct vd_slices *slices;
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_images *images;
+	struct vd_thumbnails *thumbnails;
 	char image_folder[PATH_MAX];
 	struct vd_packages *packages;
 	struct vd_package_gc *package_gc;
@@ -291,7 +296,9 @@ static int open_images(struct vd_hub *hub, struct vd_fault *fault)
 	(void)snprintf(hub->image_folder, sizeof hub->image_folder, "%s%s",
 		       is_own ? config->image_folder : config->state_folder,
 		       is_own ? "" : "/images");
-	return vd_images_new(hub->loop, hub->store, hub->events, &settings, &hub->images, fault);
+	int r = vd_images_new(hub->loop, hub->store, hub->events, &settings, &hub->images, fault);
+
+	return r < 0 ? r : vd_thumbnails_new(hub->loop, settings.folder, &hub->thumbnails);
 }
 
 static int open_packages(struct vd_hub *hub, struct vd_fault *fault)
@@ -340,6 +347,8 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 		r = vd_jobs_new(hub->loop, hub->store, hub->twins, hub->methods, &hub->jobs);
 	if (r == 0)
 		r = vd_queries_new(hub->loop, hub->store, &hub->queries);
+	if (r == 0)
+		r = vd_slices_new(hub->loop, VD_TELEMETRY_RUNS_MAX, &hub->slices);
 	if (r == 0)
 		r = vd_events_new(hub->loop, hub->store, &hub->events);
 	if (r == 0)
@@ -396,6 +405,7 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 
 	hub->api = (struct vd_api){
 		.images = hub->images,
+		.thumbnails = hub->thumbnails,
 		.packages = hub->packages,
 		.package_gc = hub->package_gc,
 		.package_days = hub->config->package_days,
@@ -411,6 +421,7 @@ static int open_api(struct vd_hub *hub, struct vd_fault *fault)
 		.configurations = hub->configurations,
 		.jobs = hub->jobs,
 		.queries = hub->queries,
+		.slices = hub->slices,
 		.health = health,
 		.argument = hub,
 	};
@@ -453,9 +464,11 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->methods = vd_methods_free(hub->methods);
 		hub->jobs = vd_jobs_free(hub->jobs);
 		hub->queries = vd_queries_free(hub->queries);
+		hub->slices = vd_slices_free(hub->slices);
 		hub->query_index = vd_query_index_free(hub->query_index);
 		hub->package_gc = vd_package_gc_free(hub->package_gc);
 		hub->packages = vd_packages_free(hub->packages);
+		hub->thumbnails = vd_thumbnails_free(hub->thumbnails);
 		hub->images = vd_images_free(hub->images);
 		hub->events = vd_events_free(hub->events);
 		hub->http = vd_http_free(hub->http);

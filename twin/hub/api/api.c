@@ -77,6 +77,8 @@ static const struct {
 	{ VD_VERB_GET, "images", SERVICE, vd_api_images_list },
 	{ VD_VERB_GET, "images/*", 0, vd_api_image_get },
 	{ VD_VERB_POST, "images/*/link", SERVICE, vd_api_image_link },
+	{ VD_VERB_GET, "labels", SERVICE, vd_api_labels_list },
+	{ VD_VERB_POST, "labels", SERVICE, vd_api_label_post },
 	{ VD_VERB_GET, "packages", READ, vd_api_packages_list },
 	{ VD_VERB_POST, "packages/gc", WRITE, vd_api_packages_collect },
 	{ VD_VERB_GET, "packages/*", READ, vd_api_packages_list },
@@ -111,6 +113,7 @@ static const struct {
 	{ VD_VERB_POST, "twins/*/methods", SERVICE, vd_api_method_post },
 	{ VD_VERB_POST, "twins/*/modules/*/methods", SERVICE, vd_api_method_post },
 	{ VD_VERB_GET, "telemetry", SERVICE, vd_api_telemetry_list },
+	{ VD_VERB_GET, "telemetry/series", SERVICE, vd_api_telemetry_series },
 	{ VD_VERB_GET, "telemetry/statistics", SERVICE, vd_api_telemetry_statistics },
 	{ VD_VERB_GET, "events", SERVICE, vd_api_events_get },
 };

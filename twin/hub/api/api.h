@@ -20,9 +20,11 @@ struct vd_api {
 	struct vd_configurations *configurations;
 	struct vd_jobs *jobs;
 	struct vd_queries *queries;
+	struct vd_slices *slices; /* NULL: all is answered at once */
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_images *images;
+	struct vd_thumbnails *thumbnails;
 	struct vd_packages *packages;
 	struct vd_package_gc *package_gc;
 	int package_days;       /* how long a package that nobody names is kept */
@@ -78,6 +80,7 @@ int vd_api_jobs_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault
 int vd_api_query_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_method_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_telemetry_series(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_telemetry_statistics(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_message_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_messages_purge(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
@@ -98,6 +101,8 @@ int vd_api_file_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault 
 int vd_api_images_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_image_link(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_image_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_label_post(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_labels_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_packages_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_package_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_package_put(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);

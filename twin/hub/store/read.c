@@ -34,12 +34,12 @@ struct condition {
 	const char *value;
 };
 
-static int prepare(struct walk *walk, const char *select, const char *id,
+static int prepare(struct walk *walk, const char *select, const char *id, const char *first,
 		   const struct condition *conditions, size_t count, int64_t after,
 		   sqlite3_stmt **ret_statement)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf sql = { 0 };
-	int index = 1, r = vd_buf_printf(&sql, "%s WHERE %s > ?", select, id);
+	int index = 1, r = vd_buf_printf(&sql, "%s WHERE %s > ? AND %s <= ?", select, id, first);
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (conditions[i].value)
@@ -53,6 +53,8 @@ static int prepare(struct walk *walk, const char *select, const char *id,
 	if (!*ret_statement)
 		return -EIO;
 	(void)sqlite3_bind_int64(*ret_statement, index++, after);
+	(void)sqlite3_bind_int64(*ret_statement, index++,
+				 walk->filter->upto ? walk->filter->upto : INT64_MAX);
 	for (size_t i = 0; i < count; i++) {
 		if (conditions[i].value)
 			(void)sqlite3_bind_text(*ret_statement, index++, conditions[i].value, -1,
@@ -61,9 +63,26 @@ static int prepare(struct walk *walk, const char *select, const char *id,
 	return 0;
 }
 
+static bool is_asked(const struct walk *walk, const char *device)
+{
+	return !walk->filter->wants_device ||
+	       walk->filter->wants_device(device, walk->filter->argument);
+}
+
+/* Over those of devices that nobody asked for. */
+static int step_rows(struct walk *walk)
+{
+	int r;
+
+	do
+		r = walk->rows ? vd_sql_step(walk->store, walk->rows) : 0;
+	while (r > 0 && !is_asked(walk, (const char *)sqlite3_column_text(walk->rows, 1)));
+	return r;
+}
+
 static int next_row(struct walk *walk)
 {
-	int r = walk->rows ? vd_sql_step(walk->store, walk->rows) : 0;
+	int r = step_rows(walk);
 
 	walk->row_id = r > 0 ? sqlite3_column_int64(walk->rows, 0) : 0;
 	if (r == 0) /* a statement that is stepped again begins again */
@@ -87,12 +106,12 @@ static int open_walk(struct walk *walk, int64_t after)
 	int r = prepare(walk,
 			"SELECT id, device_id, boot_id, seq, received_ms, wall_ms, class,"
 			" module, verdict, serial, record FROM records",
-			"id", conditions, VD_COUNT(conditions), after, &walk->rows);
+			"id", "id", conditions, VD_COUNT(conditions), after, &walk->rows);
 
 	if (r == 0 && !f->verdict && !f->serial)
 		r = prepare(walk, "SELECT first_id, received_ms, device_id, records FROM chunks",
-			    "last_id", chunk_conditions, VD_COUNT(chunk_conditions), after,
-			    &walk->chunks);
+			    "last_id", "first_id", chunk_conditions, VD_COUNT(chunk_conditions),
+			    after, &walk->chunks);
 	return r < 0 ? r : next_row(walk);
 }
 
@@ -106,7 +125,8 @@ static bool is_wanted(const struct walk *walk, int64_t after)
 	const struct vd_scanned *record = &walk->chunk.records[walk->at];
 	const char *module = walk->filter->module;
 
-	if (walk->chunk.first_id + walk->at <= after)
+	if (walk->chunk.first_id + walk->at <= after ||
+	    (walk->filter->upto && walk->chunk.first_id + walk->at > walk->filter->upto))
 		return false;
 	return !module || vd_slice_is(record->module, module) ||
 	       (!module[0] && !record->module.text);
@@ -125,6 +145,8 @@ static int next_chunk(struct walk *walk)
 	walk->chunk.first_id = sqlite3_column_int64(walk->chunks, 0);
 	walk->chunk.received_ms = sqlite3_column_int64(walk->chunks, 1);
 	vd_sql_copy(walk->chunks, 2, walk->device, sizeof walk->device);
+	if (!is_asked(walk, walk->device))
+		return 1;
 	r = vd_chunk_unpack(sqlite3_column_blob(walk->chunks, 3),
 			    (size_t)sqlite3_column_bytes(walk->chunks, 3), &walk->chunk);
 	if (r == -EIO)
@@ -224,4 +246,55 @@ int vd_store_record_each(struct vd_store *s, const struct vd_record_filter *filt
 		after = oldest - 1;
 	}
 	return run(&walk, after, fn, argument, &oldest);
+}
+
+/* --- from times to ids --- */
+
+static const char row_at_sql[] =
+	"SELECT id, received_ms FROM records WHERE id >= ? ORDER BY id LIMIT 1";
+static const char chunk_at_sql[] =
+	"SELECT max(first_id, ?1), received_ms FROM chunks WHERE last_id >= ?1 ORDER BY last_id"
+	" LIMIT 1";
+
+/* When the first record from this id on came; INT64_MAX: there is none. */
+static int received_at(struct vd_store *s, int64_t id, int64_t *ret_ms)
+{
+	static const char *const sql[] = { row_at_sql, chunk_at_sql };
+	int64_t nearest = INT64_MAX;
+
+	*ret_ms = INT64_MAX;
+	for (size_t i = 0; i < VD_COUNT(sql); i++) {
+		sqlite3_stmt *q = vd_sql(s, sql[i], "i", id);
+		int r = vd_sql_step(s, q);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			continue;
+		if (sqlite3_column_int64(q, 0) < nearest) {
+			nearest = sqlite3_column_int64(q, 0);
+			*ret_ms = sqlite3_column_int64(q, 1);
+		}
+		vd_sql_done(q);
+	}
+	return 0;
+}
+
+int vd_store_record_id_at(struct vd_store *s, int64_t received_ms, int64_t *ret_id)
+{
+	int64_t low = 0, high = 0, at_ms;
+	int r = vd_store_record_last_id(s, &high);
+
+	while (r == 0 && low < high) {
+		int64_t middle = low + (high - low) / 2;
+
+		r = received_at(s, middle + 1, &at_ms);
+		if (r == 0 && at_ms >= received_ms)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (r == 0)
+		*ret_id = low;
+	return r;
 }

@@ -189,6 +189,9 @@ struct vd_record_row {
 struct vd_record_filter {
 	const char *device, *class_name, *module, *verdict, *serial; /* NULL: any */
 	int64_t after;                                               /* ids above it */
+	int64_t upto;                                                /* not above it; 0: no bound */
+	bool (*wants_device)(const char *device, void *argument);    /* NULL: any */
+	void *argument;
 	int limit;
 	bool newest; /* the last ones of the range instead of the first; given oldest first */
 };
@@ -219,6 +222,11 @@ VD_MUST int vd_store_record_each(struct vd_store *store, const struct vd_record_
 /* How many were ever taken, expired ones too. device NULL: all; verdict is NULL where there is none. */
 VD_MUST int vd_store_record_counts(struct vd_store *store, const char *device, vd_count_fn fn,
 				   void *argument);
+/*
+ * The last id that came before received_ms, by the order of ids: as good as the clock that did not
+ * step back. 0: none.
+ */
+VD_MUST int vd_store_record_id_at(struct vd_store *store, int64_t received_ms, int64_t *ret_id);
 VD_MUST int vd_store_record_last_id(struct vd_store *store, int64_t *ret_id);
 /* Deletes up to limit records and dead letters received before; the number deleted, or <0. */
 VD_MUST int vd_store_expire(struct vd_store *store, int64_t before_ms, int limit);
