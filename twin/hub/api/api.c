@@ -212,3 +212,12 @@ int vd_api_name(const struct vd_call *call, struct vd_name *ret_name, struct vd_
 		     "an id has 1 to 128 ASCII letters, digits or -:._%%*?!(),=@$' and no + # /");
 	return VD_REFUSED_ARGUMENT;
 }
+
+int vd_api_device(struct vd_api *api, const struct vd_call *call, struct vd_device *ret_device,
+		  struct vd_fault *fault)
+{
+	struct vd_name name;
+	int r = vd_api_name(call, &name, fault);
+
+	return r == 0 ? vd_devices_get(api->devices, &name, ret_device, fault) : r;
+}

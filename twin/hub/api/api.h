@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "twin/hub/call.h"
+#include "twin/hub/store/store.h"
 #include "twin/hub/store/name.h"
 
 /*
@@ -121,3 +122,6 @@ int vd_api_events_get(struct vd_api *, struct vd_call *, int64_t, struct vd_faul
 /* The identity that the path names: segments 1 and, after "modules", 3. VD_REFUSED_ARGUMENT. */
 VD_MUST int vd_api_name(const struct vd_call *call, struct vd_name *ret_name,
 			struct vd_fault *fault);
+/* The identity of that name. VD_REFUSED_NO_DEVICE, VD_REFUSED_NO_MODULE. */
+VD_MUST int vd_api_device(struct vd_api *api, const struct vd_call *call,
+			  struct vd_device *ret_device, struct vd_fault *fault);

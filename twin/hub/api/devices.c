@@ -40,13 +40,10 @@ int vd_api_modules_list(struct vd_api *api, struct vd_call *call, int64_t now_ms
 {
 	VD_CLEANUP(vd_json_free) cJSON *list = cJSON_CreateArray();
 	struct vd_device device;
-	struct vd_name name;
-	int r = list ? vd_api_name(call, &name, fault) : -ENOMEM;
+	int r = list ? vd_api_device(api, call, &device, fault) : -ENOMEM;
 
 	if (r == 0)
-		r = vd_devices_get(api->devices, &name, &device, fault);
-	if (r == 0)
-		r = vd_store_modules(api->store, name.device, add_to_list, list);
+		r = vd_store_modules(api->store, device.name.device, add_to_list, list);
 	if (r == 0)
 		vd_reply_json(&call->reply, 200, &list);
 	return r;
@@ -66,11 +63,8 @@ int vd_api_device_get(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 		      struct vd_fault *fault)
 {
 	struct vd_device device;
-	struct vd_name name;
-	int r = vd_api_name(call, &name, fault);
+	int r = vd_api_device(api, call, &device, fault);
 
-	if (r == 0)
-		r = vd_devices_get(api->devices, &name, &device, fault);
 	if (r == 0)
 		reply_device(call, &device);
 	return r;

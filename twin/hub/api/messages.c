@@ -13,13 +13,10 @@ int vd_api_message_post(struct vd_api *api, struct vd_call *call, int64_t now_ms
 	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
 	VD_CLEANUP(vd_json_free) cJSON *sent = NULL;
 	struct vd_device device;
-	struct vd_name name;
-	int r = vd_api_name(call, &name, fault);
+	int r = vd_call_object(call, &body, fault);
 
 	if (r == 0)
-		r = vd_call_object(call, &body, fault);
-	if (r == 0)
-		r = vd_devices_get(api->devices, &name, &device, fault);
+		r = vd_api_device(api, call, &device, fault);
 	if (r == 0)
 		r = vd_c2d_send(api->c2d, &device, body, now_ms, &sent, fault);
 	if (r == 0)
@@ -32,18 +29,15 @@ int vd_api_messages_purge(struct vd_api *api, struct vd_call *call, int64_t now_
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
 	struct vd_device device;
-	struct vd_name name;
 	int count = 0;
-	int r = vd_api_name(call, &name, fault);
+	int r = vd_api_device(api, call, &device, fault);
 
 	if (r == 0)
-		r = vd_devices_get(api->devices, &name, &device, fault);
-	if (r == 0)
-		r = vd_c2d_purge(api->c2d, &name, &count);
+		r = vd_c2d_purge(api->c2d, &device.name, &count);
 	if (r != 0)
 		return r;
 	if (!body || !vd_json_add_number(body, "totalMessagesPurged", count) ||
-	    !vd_json_add_string(body, "deviceId", name.device) ||
+	    !vd_json_add_string(body, "deviceId", device.name.device) ||
 	    !vd_json_add_string(body, "moduleId", NULL))
 		return -ENOMEM;
 	vd_reply_json(&call->reply, 200, &body);

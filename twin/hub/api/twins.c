@@ -139,13 +139,10 @@ int vd_api_method_post(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
 	struct vd_device device;
-	struct vd_name name;
-	int r = vd_api_name(call, &name, fault);
+	int r = vd_call_object(call, &body, fault);
 
 	if (r == 0)
-		r = vd_call_object(call, &body, fault);
-	if (r == 0)
-		r = vd_devices_get(api->devices, &name, &device, fault);
+		r = vd_api_device(api, call, &device, fault);
 	if (r == 0)
 		r = vd_methods_invoke(api->methods, &device, body, call->exchange, fault);
 	return r == 0 ? VD_API_KEPT : r;
