@@ -46,6 +46,11 @@ static const struct {
 	{ VD_VERB_GET, "devices/*/certificates", READ, vd_api_certificates_list },
 	{ VD_VERB_POST, "devices/*/certificates/revoke", WRITE, vd_api_certificate_revoke },
 	{ VD_VERB_GET, "audit", READ | SERVICE, vd_api_audit_list },
+	{ VD_VERB_GET, "drift", SERVICE, vd_api_drift_list },
+	{ VD_VERB_GET, "deadletters", SERVICE, vd_api_letters_list },
+	{ VD_VERB_POST, "deadletters/replay", SERVICE, vd_api_letters_replay },
+	{ VD_VERB_GET, "deadletters/*", SERVICE, vd_api_letter_get },
+	{ VD_VERB_DELETE, "deadletters/*", SERVICE, vd_api_letter_delete },
 	{ VD_VERB_GET, "usage", SERVICE, vd_api_usage_list },
 	{ VD_VERB_POST, "devices/query", READ, vd_api_query_post },
 	{ VD_VERB_POST, "devices", WRITE, vd_api_devices_bulk },
@@ -188,8 +193,8 @@ int vd_api_handle(struct vd_api *api, struct vd_call *call, int64_t now_ms)
 	return 0;
 }
 
-int vd_api_device(struct vd_api *api, struct vd_call *call, int64_t now_ms,
-		  struct vd_name *ret_name, struct vd_fault *fault)
+int vd_api_from_device(struct vd_api *api, struct vd_call *call, int64_t now_ms,
+		       struct vd_name *ret_name, struct vd_fault *fault)
 {
 	if (vd_name_make(call->segments[1], NULL, ret_name) != 0) {
 		vd_fault_set(fault, 401, "", "there is no such device");
@@ -213,8 +218,8 @@ int vd_api_name(const struct vd_call *call, struct vd_name *ret_name, struct vd_
 	return VD_REFUSED_ARGUMENT;
 }
 
-int vd_api_device(struct vd_api *api, const struct vd_call *call, struct vd_device *ret_device,
-		  struct vd_fault *fault)
+int vd_api_named(struct vd_api *api, const struct vd_call *call, struct vd_device *ret_device,
+		 struct vd_fault *fault)
 {
 	struct vd_name name;
 	int r = vd_api_name(call, &name, fault);

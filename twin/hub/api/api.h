@@ -4,12 +4,12 @@
 
 #include "base/fault.h"
 #include "twin/hub/call.h"
-#include "twin/hub/store/store.h"
 #include "twin/hub/store/name.h"
+#include "twin/hub/store/store.h"
 
 /*
  * The REST API: Azure's paths and shapes, and a few of our own. api.c has the table of routes
- * and the rights each one needs; the api_*.c have one resource each.
+ * and the rights each one needs; the other files have one resource each.
  */
 struct vd_metrics_view;
 struct vd_api {
@@ -52,8 +52,8 @@ typedef int (*vd_api_fn)(struct vd_api *api, struct vd_call *call, int64_t now_m
 			 struct vd_fault *fault);
 
 /* Whether the call is of the device that its path names: by its token, or its certificate. */
-VD_MUST int vd_api_device(struct vd_api *api, struct vd_call *call, int64_t now_ms,
-			  struct vd_name *ret_name, struct vd_fault *fault);
+VD_MUST int vd_api_from_device(struct vd_api *api, struct vd_call *call, int64_t now_ms,
+			       struct vd_name *ret_name, struct vd_fault *fault);
 
 int vd_api_devices_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_modules_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
@@ -94,6 +94,11 @@ int vd_api_enrolment_delete(struct vd_api *, struct vd_call *, int64_t, struct v
 int vd_api_certificates_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_certificate_revoke(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_audit_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_drift_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_letters_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_letter_get(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_letter_delete(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
+int vd_api_letters_replay(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_usage_list(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_file_offer(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
 int vd_api_file_notify(struct vd_api *, struct vd_call *, int64_t, struct vd_fault *);
@@ -123,5 +128,5 @@ int vd_api_events_get(struct vd_api *, struct vd_call *, int64_t, struct vd_faul
 VD_MUST int vd_api_name(const struct vd_call *call, struct vd_name *ret_name,
 			struct vd_fault *fault);
 /* The identity of that name. VD_REFUSED_NO_DEVICE, VD_REFUSED_NO_MODULE. */
-VD_MUST int vd_api_device(struct vd_api *api, const struct vd_call *call,
-			  struct vd_device *ret_device, struct vd_fault *fault);
+VD_MUST int vd_api_named(struct vd_api *api, const struct vd_call *call,
+			 struct vd_device *ret_device, struct vd_fault *fault);

@@ -40,7 +40,7 @@ int vd_api_modules_list(struct vd_api *api, struct vd_call *call, int64_t now_ms
 {
 	VD_CLEANUP(vd_json_free) cJSON *list = cJSON_CreateArray();
 	struct vd_device device;
-	int r = list ? vd_api_device(api, call, &device, fault) : -ENOMEM;
+	int r = list ? vd_api_named(api, call, &device, fault) : -ENOMEM;
 
 	if (r == 0)
 		r = vd_store_modules(api->store, device.name.device, add_to_list, list);
@@ -63,7 +63,7 @@ int vd_api_device_get(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 		      struct vd_fault *fault)
 {
 	struct vd_device device;
-	int r = vd_api_device(api, call, &device, fault);
+	int r = vd_api_named(api, call, &device, fault);
 
 	if (r == 0)
 		reply_device(call, &device);

@@ -16,7 +16,7 @@ int vd_api_message_post(struct vd_api *api, struct vd_call *call, int64_t now_ms
 	int r = vd_call_object(call, &body, fault);
 
 	if (r == 0)
-		r = vd_api_device(api, call, &device, fault);
+		r = vd_api_named(api, call, &device, fault);
 	if (r == 0)
 		r = vd_c2d_send(api->c2d, &device, body, now_ms, &sent, fault);
 	if (r == 0)
@@ -30,7 +30,7 @@ int vd_api_messages_purge(struct vd_api *api, struct vd_call *call, int64_t now_
 	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
 	struct vd_device device;
 	int count = 0;
-	int r = vd_api_device(api, call, &device, fault);
+	int r = vd_api_named(api, call, &device, fault);
 
 	if (r == 0)
 		r = vd_c2d_purge(api->c2d, &device.name, &count);

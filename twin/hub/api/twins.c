@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "twin/hub/devices.h"
 #include "twin/hub/methods.h"
 #include "twin/hub/twins.h"
 
-enum { HISTORY_DEFAULT = 20 };
+enum { HISTORY_DEFAULT = 20, COMMENT_MAX = 256 };
 
 static void reply_twin(struct vd_call *call, cJSON **twin)
 {
@@ -39,17 +40,23 @@ static int update(struct vd_api *api, struct vd_call *call, bool is_replace, int
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
 	VD_CLEANUP(vd_json_free) cJSON *twin = NULL;
+	const char *comment = vd_call_argument(call, "comment");
 	struct vd_name name;
 	int r = vd_api_name(call, &name, fault);
 
 	if (r == 0)
 		r = vd_call_object(call, &body, fault);
+	if (r == 0 && comment && strlen(comment) > COMMENT_MAX) {
+		vd_fault_set(fault, 400, "", "a comment has at most %d bytes", COMMENT_MAX);
+		return VD_REFUSED_ARGUMENT;
+	}
 	if (r == 0) {
 		const struct vd_twin_update change = {
 			.body = body,
 			.is_replace = is_replace,
 			.if_match = call->if_match,
 			.author = call->author,
+			.comment = comment,
 			.now_ms = now_ms,
 		};
 
@@ -81,6 +88,7 @@ static int add_entry(const struct vd_history *entry, void *argument)
 	    !vd_json_add_string(json, "changedTime", vd_time_text(entry->changed_ms, time)) ||
 	    !vd_json_add_string(json, "author", entry->author) ||
 	    !vd_json_add_string(json, "operation", entry->operation) ||
+	    (entry->comment[0] && !vd_json_add_string(json, "comment", entry->comment)) ||
 	    !cJSON_AddItemToArray(argument, json))
 		return -ENOMEM;
 	json = NULL;
@@ -142,7 +150,7 @@ int vd_api_method_post(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 	int r = vd_call_object(call, &body, fault);
 
 	if (r == 0)
-		r = vd_api_device(api, call, &device, fault);
+		r = vd_api_named(api, call, &device, fault);
 	if (r == 0)
 		r = vd_methods_invoke(api->methods, &device, body, call->exchange, fault);
 	return r == 0 ? VD_API_KEPT : r;
