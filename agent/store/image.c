@@ -20,6 +20,7 @@ static const struct {
 } known[] = {
 	{ "image/jpeg", "jpg" },
 	{ "image/png", "png" },
+	{ "image/x-portable-graymap", "pgm" },
 	{ "video/x-msvideo", "avi" },
 	{ "application/json", "json" },
 };

@@ -31,13 +31,18 @@ def send(fds=(), **packet):
 
 
 def take(body):
-    data = random.Random(body["seed"]).randbytes(body["bytes"])
+    if "path" in body:
+        with open(body["path"], "rb") as file:
+            data = file.read()
+    else:
+        data = random.Random(body["seed"]).randbytes(body["bytes"])
     sha256 = hashlib.sha256(data).hexdigest()
     fd = os.memfd_create("picture")
     os.write(fd, data)
     send([fd], type="publish", id=body["seed"], output="picture",
-         body={"itemId": "item-%d" % body["seed"], "verdict": body.get("verdict", "NG")},
-         attachments=[{"name": "overlay", "type": "image/jpeg", "bytes": len(data), "sha256": sha256}],
+         body=dict({"itemId": "item-%d" % body["seed"], "verdict": body.get("verdict", "NG")},
+                   **body.get("record", {})),
+         attachments=[{"name": body.get("name", "overlay"), "type": "image/jpeg", "bytes": len(data), "sha256": sha256}],
          **{"class": body.get("class", "verdict")})
     os.close(fd)
     return {"sha256": sha256}
@@ -326,6 +331,108 @@ class ImagesTest(unittest.TestCase):
             self.take(line, 1)
             self.wait_counts(line, waiting=0, uploaded=1)
             self.check_stored(line, 1)
+
+    def ctl(self, line, *arguments, code=0):
+        text = line.cloud.service_connection_string().replace(
+            f"HostName={line.cloud.host_name};", f"HostName={line.cloud.host_name}:{line.cloud.https_port};")
+        done = subprocess.run(
+            [str(lines.BUILD / "bin" / "vedettectl"), "--ca", line.cloud.ca_file, *arguments],
+            env=dict(os.environ, VEDETTE_HUB_CONNECTION=text), capture_output=True, text=True, check=False,
+            timeout=60)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    def jpegs(self, line, count):
+        """Pictures of the part, all different: with a comment of their own behind the first marker."""
+        part = lines.PART.read_bytes()
+        paths = []
+        for n in range(count):
+            paths.append(line.folder / ("%d.jpg" % n))
+            text = b"picture %d" % n
+            paths[-1].write_bytes(part[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + part[2:])
+        return paths
+
+    def test_images_and_labels_are_exported_as_coco(self):
+        with Line() as line:
+            self.begin(line)
+            first, second, third = self.jpegs(line, 3)
+            steps = {"print": {"verdict": "NG", "defects": [{"x": 10, "y": 20, "width": 30, "height": 40},
+                                                            {"x": 100000, "y": 0, "width": 5, "height": 5}]},
+                     "find": {"verdict": "OK", "objects": [{"label": "screw", "x": 5, "y": 5, "width": 9,
+                                                            "height": 9}]}}
+            record = {"cameras": {"cam": {"state": "ok"}}, "steps": steps}
+            digests = [self.take(line, n, path=str(path), name=name, record=record)["sha256"] for n, path, name in (
+                (1, first, "original.jpg"), (2, second, "original.jpg"), (3, third, "overlay.jpg"))]
+            self.wait_counts(line, waiting=0, uploaded=3)
+            wait_until(lambda: len(line.verdicts()) == 3, 10, "records")
+            self.check_thumbnails(line, digests[0])
+            self.check_labels(line, digests)
+            folder = line.folder / "set"
+            told = self.ctl(line, "images", "export", "--device", line.device_id, "--coco", str(folder))
+            self.assertIn("2 fetched, 0 there already", told)
+            self.check_export(folder, digests)
+            (folder / "images" / (digests[0] + ".jpg")).write_bytes(b"half")
+            told = self.ctl(line, "images", "export", "--device", line.device_id, "--coco", str(folder))
+            self.assertIn("1 fetched, 1 there already", told)
+            self.check_export(folder, digests)
+            self.ctl(line, "images", "export", "--device", line.device_id, "--coco", str(line.folder / "none"),
+                     "--since", "2100-01-01T00:00:00Z")
+            self.ctl(line, "images", "export", "--device", line.device_id, code=2)
+
+    def check_labels(self, line, digests):
+        post = line.cloud.request
+        for body, status in (({"deviceId": line.device_id, "itemId": "item-2", "label": "NG"}, 201),
+                             ({"deviceId": line.device_id, "label": "NG"}, 400),
+                             ({"deviceId": line.device_id, "itemId": "item-2", "label": "NG", "x": 1}, 400),
+                             ({"deviceId": line.device_id, "sha256": "0" * 64, "label": "NG"}, 404)):
+            self.assertEqual(post("POST", "/labels", body)[0], status, body)
+        self.ctl(line, "label", "add", "dent", "--device", line.device_id, "--sha256", digests[1], "--boxes",
+                 '[{"x":1,"y":2,"width":100000,"height":4},{"x":1,"y":2,"width":3,"height":4,"label":"hole"}]',
+                 "--comment", "seen by eye")
+        listed = line.cloud.must("GET", "/labels?deviceId=%s&limit=1" % line.device_id)
+        self.assertEqual([item["label"] for item in listed["items"]], ["NG"])
+        listed = line.cloud.must("GET", "/labels?after=%d" % listed["continuation"])
+        self.assertEqual([(item["label"], item["note"], item["author"]) for item in listed["items"]],
+                         [("dent", "seen by eye", "iothubowner")])
+        self.assertIn("dent", self.ctl(line, "label", "list", "--device", line.device_id))
+        audited = line.cloud.must("GET", "/audit?limit=1000")["items"]
+        self.assertEqual(sum("labels" in json.dumps(entry) for entry in audited), 5, audited)
+
+    def check_export(self, folder, digests):
+        coco = json.loads((folder / "annotations.json").read_text())
+        images = {image["id"]: image for image in coco["images"]}
+        names = {category["id"]: category["name"] for category in coco["categories"]}
+        self.assertEqual(sorted(image["sha256"] for image in images.values()), sorted(digests[:2]))
+        for image in images.values():
+            data = (folder / image["file_name"]).read_bytes()
+            self.assertEqual(hashlib.sha256(data).hexdigest(), image["sha256"])
+        found = set()
+        for box in coco["annotations"]:
+            image = images[box["image_id"]]
+            x, y, width, height = box["bbox"]
+            self.assertTrue(x >= 0 and y >= 0 and width > 0 and height > 0)
+            self.assertTrue(x + width <= image["width"] and y + height <= image["height"])
+            found.add((digests.index(image["sha256"]), names[box["category_id"]], box["source"]))
+        self.assertEqual(found, {(0, "print", "verdict"), (0, "screw", "verdict"), (1, "dent", "label"),
+                                 (1, "hole", "label")})
+
+    def check_thumbnails(self, line, digest):
+        for wanted, width in ((100, 160), (320, 320), (500, 640), (500, 640)):
+            status, headers, data = line.cloud.request("GET", "/images/%s?width=%d" % (digest, wanted))
+            self.assertEqual((status, headers["content-type"]), (200, "image/jpeg"))
+            self.assertLessEqual(self.width_of(data), width)
+            self.assertGreater(self.width_of(data), width // 3)
+        self.assertEqual(line.cloud.request("GET", "/images/%s?width=9999" % digest)[0], 400)
+        self.assertEqual(line.cloud.request("GET", "/images/%s?width=100" % ("0" * 64))[0], 404)
+        image, = line.cloud.must("GET", "/images?sha256=" + digest)
+        self.assertEqual((image["sha256"], image["deviceId"]), (digest, line.device_id))
+
+    @staticmethod
+    def width_of(data):
+        at = 2
+        while data[at + 1] not in (0xc0, 0xc2):
+            at += 2 + int.from_bytes(data[at + 2:at + 4], "big")
+        return int.from_bytes(data[at + 7:at + 9], "big")
 
     def use_certificate(self, line):
         """The device is another one, with a key that never left its folder."""

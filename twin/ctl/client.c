@@ -270,6 +270,16 @@ int vd_client_call(struct vd_client *client, const struct vd_request *request, c
 	return VD_EXIT_OK;
 }
 
+int vd_client_get_bytes(struct vd_client *client, const char *path, struct vd_buf *out)
+{
+	VD_CLEANUP(list_free) struct curl_slist *headers = NULL;
+	const struct vd_request request = { "GET", path, .timeout_s = UPLOAD_S, .is_quiet = true };
+
+	if (set_target(client, path) < 0 || add_token(client, &headers) < 0)
+		return VD_EXIT_FAILED;
+	return run_call(client, &request, NULL, headers, out);
+}
+
 static size_t read_on(char *bytes, size_t one, size_t len, void *argument)
 {
 	return fread(bytes, one, len, argument);

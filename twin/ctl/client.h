@@ -33,6 +33,9 @@ struct vd_request {
 };
 int vd_client_call(struct vd_client *client, const struct vd_request *request, cJSON **ret_json);
 
+/* GET of bytes, appended up to out's limit; NOT_FOUND is not said. Returns an enum vd_exit. */
+int vd_client_get_bytes(struct vd_client *client, const char *path, struct vd_buf *out);
+
 /* PUT of a file's bytes, as they are; it may take an hour. Returns an enum vd_exit. */
 int vd_client_put_file(struct vd_client *client, const char *path, const char *file);
 

@@ -33,6 +33,7 @@ struct vd_ctl {
 	const char *tags, *expires, *serial, *reason, *actor, *action, *anchor;
 	bool is_any, is_dry_run;
 	const char *arch, *out, *key, *comment;
+	const char *item, *sha256, *boxes, *since, *coco;
 	int days;                                        /* -1: not given */
 	int limit, wait_s, timeout_s, connect_timeout_s; /* -1: not given */
 };
@@ -65,6 +66,9 @@ int vd_cmd_package_list(struct vd_ctl *ctl);
 int vd_cmd_package_channel(struct vd_ctl *ctl);
 int vd_cmd_package_history(struct vd_ctl *ctl);
 int vd_cmd_package_gc(struct vd_ctl *ctl);
+int vd_cmd_images_export(struct vd_ctl *ctl);
+int vd_cmd_label_add(struct vd_ctl *ctl);
+int vd_cmd_label_list(struct vd_ctl *ctl);
 int vd_cmd_stats(struct vd_ctl *ctl);
 int vd_cmd_usage(struct vd_ctl *ctl);
 int vd_cmd_method_invoke(struct vd_ctl *ctl);

@@ -28,7 +28,7 @@ struct vd_reply {
 	const char *error_name; /* NULL, or Azure's name for the header */
 	const char *item_type;  /* x-ms-item-type; NULL: none */
 	char *continuation;     /* x-ms-continuation, owned; NULL: the last page */
-	char file[80];          /* X-Accel-Redirect: what the front sends instead; "" none */
+	char file[96];          /* X-Accel-Redirect: what the front sends instead; "" none */
 	char content_type[65];  /* of that file */
 	char *text;             /* instead of body, owned, of text_type; NULL: none */
 	const char *text_type;

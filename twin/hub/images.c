@@ -15,6 +15,7 @@
 #include "twin/hub/http.h"
 #include "twin/hub/image_files.h"
 #include "twin/hub/policies.h"
+#include "twin/hub/thumbnails.h"
 
 enum { SIGNATURE_BYTES = 96, BLOB_PARTS_MAX = VD_CALL_SEGMENTS - 2 };
 
@@ -575,6 +576,7 @@ static int forget_image(struct vd_images *m, const struct vd_image *image)
 {
 	int r = vd_image_files_remove(m->settings.folder, image->digest);
 
+	vd_thumbnails_remove(m->settings.folder, image->digest);
 	if (r == 0)
 		r = vd_store_image_remove(m->store, image->digest);
 	if (r == 0)

@@ -10,14 +10,15 @@
 #include "twin/hub/image_files.h"
 #include "twin/hub/images.h"
 #include "twin/hub/policies.h"
+#include "twin/hub/thumbnails.h"
 
-enum { LIST_MAX = 1000, LIST_DEFAULT = 100 };
+enum { LIST_MAX = 1000, LIST_DEFAULT = 100, WIDTH_MAX = 640 };
 
 /* The device that the path names has to be the one that asks. */
 static int device_body(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 		       struct vd_name *ret_name, cJSON **ret_body, struct vd_fault *fault)
 {
-	int r = vd_api_device(api, call, now_ms, ret_name, fault);
+	int r = vd_api_from_device(api, call, now_ms, ret_name, fault);
 
 	return r == 0 ? vd_call_object(call, ret_body, fault) : r;
 }
@@ -100,8 +101,9 @@ int vd_api_images_list(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 		     : -ENOMEM;
 
 	if (r == 0)
-		r = vd_store_image_each(api->store, vd_call_argument(call, "deviceId"), (int)limit,
-					add_image, list);
+		r = vd_store_image_each(api->store, vd_call_argument(call, "deviceId"),
+					vd_call_argument(call, "sha256"), (int)limit, add_image,
+					list);
 	if (r == 0)
 		vd_reply_json(&call->reply, 200, &list);
 	return r;
@@ -122,12 +124,17 @@ int vd_api_image_link(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 	return r;
 }
 
-/* The front sends the file itself. */
+/* ?width= asks for a small copy. The front sends the file itself. */
 static int send_image(struct vd_api *api, struct vd_call *call, struct vd_fault *fault)
 {
 	char place[VD_SHA256_TEXT + 3];
 	struct vd_image image;
-	int r = vd_store_image_get(api->store, call->segments[1], &image);
+	int64_t width = 0;
+	int r = vd_call_number(call, "width", 1, WIDTH_MAX, 0, &width, fault);
+
+	if (r != 0)
+		return r;
+	r = vd_store_image_get(api->store, call->segments[1], &image);
 
 	if (r == VD_STORE_NONE) {
 		vd_fault_set(fault, 404, "", "there is no such image");
@@ -135,6 +142,9 @@ static int send_image(struct vd_api *api, struct vd_call *call, struct vd_fault 
 	}
 	if (r != 0)
 		return r;
+	if (width)
+		return vd_thumbnails_answer(api->thumbnails, image.digest,
+					    vd_thumbnail_width(width), call, fault);
 	call->reply.status = 200;
 	(void)snprintf(call->reply.file, sizeof call->reply.file, "/.images/%s",
 		       vd_image_files_place(image.digest, place));

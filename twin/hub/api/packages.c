@@ -197,7 +197,7 @@ static int check_device(struct vd_api *api, struct vd_call *call, int64_t now_ms
 {
 	struct vd_name name;
 
-	return vd_api_device(api, call, now_ms, &name, fault);
+	return vd_api_from_device(api, call, now_ms, &name, fault);
 }
 
 int vd_api_device_package_get(struct vd_api *api, struct vd_call *call, int64_t now_ms,

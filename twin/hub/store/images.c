@@ -42,6 +42,9 @@ static const char image_all_sql[] =
 static const char image_each_sql[] =
 	"SELECT " IMAGE_COLUMNS ", device_id, blob_name FROM image_names JOIN images USING (digest)"
 	" WHERE device_id = ? ORDER BY id DESC LIMIT ?";
+static const char image_named_sql[] =
+	"SELECT " IMAGE_COLUMNS ", device_id, blob_name FROM image_names JOIN images USING (digest)"
+	" WHERE digest = ?1 AND (?2 IS NULL OR device_id = ?2) ORDER BY id DESC LIMIT ?3";
 static const char key_add_sql[] = "INSERT OR IGNORE INTO hub_keys VALUES (?, ?)";
 static const char key_get_sql[] = "SELECT key FROM hub_keys WHERE name = ?";
 
@@ -189,11 +192,19 @@ int vd_store_image_bytes(struct vd_store *s, int64_t *ret_bytes)
 	return read_number(s, vd_sql(s, image_bytes_sql, ""), ret_bytes);
 }
 
-int vd_store_image_each(struct vd_store *s, const char *device, int limit, vd_image_fn fn,
-			void *argument)
+static sqlite3_stmt *query_each(struct vd_store *s, const char *device, const char *digest,
+				int64_t limit)
 {
-	sqlite3_stmt *q = device ? vd_sql(s, image_each_sql, "ti", device, (int64_t)limit)
-				 : vd_sql(s, image_all_sql, "i", (int64_t)limit);
+	if (digest)
+		return vd_sql(s, image_named_sql, "tti", digest, device, limit);
+	return device ? vd_sql(s, image_each_sql, "ti", device, limit)
+		      : vd_sql(s, image_all_sql, "i", limit);
+}
+
+int vd_store_image_each(struct vd_store *s, const char *device, const char *digest, int limit,
+			vd_image_fn fn, void *argument)
+{
+	sqlite3_stmt *q = query_each(s, device, digest, limit);
 	struct vd_image image;
 	int r;
 

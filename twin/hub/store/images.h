@@ -47,10 +47,10 @@ VD_MUST int vd_store_image_expired(struct vd_store *store, int64_t before_ms,
 				   struct vd_image *ret_image);
 VD_MUST int vd_store_image_remove(struct vd_store *store, const char *digest);
 VD_MUST int vd_store_image_bytes(struct vd_store *store, int64_t *ret_bytes);
-/* Newest name first; device NULL: all. */
+/* Newest name first; device and digest NULL: any. */
 typedef int (*vd_image_fn)(const struct vd_image *image, void *argument);
-VD_MUST int vd_store_image_each(struct vd_store *store, const char *device, int limit,
-				vd_image_fn fn, void *argument);
+VD_MUST int vd_store_image_each(struct vd_store *store, const char *device, const char *digest,
+				int limit, vd_image_fn fn, void *argument);
 
 /* VD_STORE_DUPLICATE: there is one of that name. */
 VD_MUST int vd_store_key_add(struct vd_store *store, const char *name, const char *key);
