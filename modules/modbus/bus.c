@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "modules/modbus/client.h"
 #include "modules/modbus/gate.h"
+#include "modules/modbus/handshake.h"
 #include "modules/modbus/poll.h"
 #include "modules/modbus/schedule.h"
 
@@ -26,8 +27,15 @@ enum {
 	MAILBOX = 32,
 };
 
+/* An event with an acknowledgement, and the last of its edges that the agent has. */
+struct acknowledged {
+	struct vd_modbus_handshake handshake;
+	_Atomic uint64_t handed_seq;
+};
+
 struct vd_modbus_bus {
 	const struct vd_modbus_parameters *parameters;
+	size_t index;
 	const struct vd_modbus_transport *transport;
 	struct vd_modbus_bus_events events;
 	pthread_t thread;
@@ -42,12 +50,15 @@ struct vd_modbus_bus {
 	uint64_t arrived_ms[MAILBOX];
 	size_t mail_count;
 
+	struct acknowledged *acknowledged; /* but for handed_seq the thread's own */
+	size_t acknowledged_count;
+
 	/* The thread's own. */
 	struct vd_modbus_client *client;
 	struct vd_modbus_poll_device **devices;
 	size_t device_count;
 	struct vd_modbus_gate gate;
-	bool has_gate;
+	bool has_gate, is_between; /* between: events are polled within another poll */
 	struct vd_modbus_backoff backoff;
 	uint64_t report_ms, connections, written, write_failures;
 };
@@ -99,6 +110,8 @@ static int connect_now(struct vd_modbus_bus *bus, uint32_t timeout_ms)
 	vd_modbus_backoff_succeeded(&bus->backoff);
 	bus->connections++;
 	vd_modbus_gate_forget(&bus->gate);
+	for (size_t i = 0; i < bus->acknowledged_count; i++)
+		vd_modbus_handshake_forget(&bus->acknowledged[i].handshake);
 	vd_log(VD_INFO, "modbus.connected", "to=%s%s port=%u", bus->transport->host,
 	       bus->transport->path, bus->transport->port);
 	return 0;
@@ -166,10 +179,9 @@ static void fetch_mail(struct vd_modbus_bus *bus)
 }
 
 /* The request of one write; what a coil and a register need is the same but for the area. */
-static int write_output(struct vd_modbus_bus *bus, const struct vd_modbus_output *output,
-			double value, uint32_t timeout_ms)
+static int write_output(struct vd_modbus_bus *bus, const struct vd_modbus_device *device,
+			const struct vd_modbus_output *output, double value, uint32_t timeout_ms)
 {
-	const struct vd_modbus_device *device = bus->gate.verdicts->device;
 	size_t count = vd_modbus_format_words(&output->format);
 	struct vd_modbus_request request = { device->unit, timeout_ms, output->area,
 					     output->address, (uint16_t)count };
@@ -209,7 +221,8 @@ static void write_step(struct vd_modbus_bus *bus, const struct vd_modbus_gate_st
 {
 	struct vd_modbus_gate_job job;
 	const char *text;
-	int r = write_output(bus, step->output, step->value, step_timeout(bus, step));
+	int r = write_output(bus, bus->gate.verdicts->device, step->output, step->value,
+			     step_timeout(bus, step));
 
 	atomic_fetch_add(&bus->work, 1);
 	bus->written += r == 0;
@@ -227,14 +240,12 @@ static void write_step(struct vd_modbus_bus *bus, const struct vd_modbus_gate_st
 	}
 }
 
-/* All that can be written now; ends at the first failure, so that polls have their turn too. */
-static void serve_writes(struct vd_modbus_bus *bus)
+/* Verdicts that can be written now; ends at the first failure, so that polls have their turn too. */
+static void serve_verdicts(struct vd_modbus_bus *bus)
 {
 	struct vd_modbus_gate_step step;
 	struct vd_modbus_gate_job job;
 
-	if (!bus->has_gate)
-		return;
 	fetch_mail(bus);
 	while (vd_modbus_gate_expire(&bus->gate, now_ms(), &job))
 		raise_alarm(bus, &job, output_of(&job), "not written before its deadline");
@@ -244,6 +255,48 @@ static void serve_writes(struct vd_modbus_bus *bus)
 	}
 }
 
+static void alarm_acknowledge(struct vd_modbus_bus *bus, const struct vd_modbus_handshake *of)
+{
+	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
+	const char *text = vd_modbus_client_text(bus->client);
+
+	vd_log(VD_ERROR, "modbus.acknowledgeFailed", "device=%s event=%s text=\"%s\"",
+	       of->device->name, of->event->name, text);
+	if (body && vd_json_add_string(body, "event", "acknowledgeFailed") &&
+	    vd_json_add_string(body, "device", of->device->name) &&
+	    vd_json_add_string(body, "source", of->event->name) &&
+	    vd_json_add_string(body, "output", of->event->acknowledge->name) &&
+	    vd_json_add_string(body, "text", text))
+		publish("alarm", "alarm", &body, bus);
+}
+
+static void acknowledge(struct vd_modbus_bus *bus, struct acknowledged *each)
+{
+	struct vd_modbus_handshake *handshake = &each->handshake;
+	double value;
+	int r;
+
+	vd_modbus_handshake_handed_over(handshake, atomic_load(&each->handed_seq));
+	if (!vd_modbus_client_is_connected(bus->client) ||
+	    !vd_modbus_handshake_next(handshake, now_ms(), &value))
+		return;
+	r = write_output(bus, handshake->device, handshake->event->acknowledge, value,
+			 handshake->device->response_timeout_ms);
+	atomic_fetch_add(&bus->work, 1);
+	bus->written += r == 0;
+	if (vd_modbus_handshake_took(handshake, r == 0, now_ms()))
+		alarm_acknowledge(bus, handshake);
+}
+
+/* Verdicts first: a part is waiting. */
+static void serve_writes(struct vd_modbus_bus *bus)
+{
+	if (bus->has_gate)
+		serve_verdicts(bus);
+	for (size_t i = 0; i < bus->acknowledged_count && !is_stopped(bus); i++)
+		acknowledge(bus, &bus->acknowledged[i]);
+}
+
 /* At the stop nothing waits any more: what is open has failed, and the outputs go safe. */
 static void make_output_safe(struct vd_modbus_bus *bus, const struct vd_modbus_output *output,
 			     uint64_t end_ms)
@@ -251,7 +304,8 @@ static void make_output_safe(struct vd_modbus_bus *bus, const struct vd_modbus_o
 	int r = -ETIMEDOUT;
 
 	while (r != 0 && !is_final(r) && now_ms() < end_ms) {
-		r = write_output(bus, output, output->safe, write_timeout(bus, end_ms));
+		r = write_output(bus, bus->gate.verdicts->device, output, output->safe,
+				 write_timeout(bus, end_ms));
 		if (r != 0)
 			(void)usleep(10000);
 	}
@@ -280,6 +334,8 @@ static void make_safe(struct vd_modbus_bus *bus)
 
 /* --- Polls --- */
 
+static void poll_events_between(struct vd_modbus_bus *bus);
+
 static int read_range(const struct vd_modbus_device *device, enum vd_modbus_area area,
 		      struct vd_modbus_range range, uint16_t *words, void *argument)
 {
@@ -288,6 +344,7 @@ static int read_range(const struct vd_modbus_device *device, enum vd_modbus_area
 					     (uint16_t)range.address, (uint16_t)range.count };
 
 	serve_writes(bus);
+	poll_events_between(bus);
 	if (!vd_modbus_client_is_connected(bus->client)) {
 		if (now_ms() < bus->backoff.until_ms)
 			return -ENOTCONN;
@@ -302,6 +359,62 @@ static const char *failure_text(void *argument)
 	struct vd_modbus_bus *bus = argument;
 
 	return vd_modbus_client_text(bus->client);
+}
+
+static struct vd_modbus_handshake *handshake_of(struct vd_modbus_bus *bus,
+						const struct vd_modbus_event *event)
+{
+	for (size_t i = 0; i < bus->acknowledged_count; i++) {
+		if (bus->acknowledged[i].handshake.event == event)
+			return &bus->acknowledged[i].handshake;
+	}
+	return NULL;
+}
+
+static void on_edge(const struct vd_modbus_event *event, uint64_t seq, cJSON **body, void *argument)
+{
+	struct vd_modbus_bus *bus = argument;
+	struct vd_modbus_handshake *handshake = handshake_of(bus, event);
+
+	if (handshake)
+		vd_modbus_handshake_edge(handshake, seq);
+	bus->events.edge(bus->index, event, seq, body, bus->events.argument);
+}
+
+static void on_level(const struct vd_modbus_event *event, enum vd_modbus_level level,
+		     void *argument)
+{
+	struct vd_modbus_handshake *handshake = handshake_of(argument, event);
+
+	if (handshake)
+		vd_modbus_handshake_level(handshake, level);
+}
+
+static struct vd_modbus_poll_reader reader_of(struct vd_modbus_bus *bus)
+{
+	return (struct vd_modbus_poll_reader){ read_range, failure_text, is_stopped, bus };
+}
+
+static struct vd_modbus_poll_events events_of(struct vd_modbus_bus *bus)
+{
+	return (struct vd_modbus_poll_events){ publish, on_edge, on_level, bus };
+}
+
+/* Between two requests of a poll: at most one poll of events a device, and none within that. */
+static void poll_events_between(struct vd_modbus_bus *bus)
+{
+	const struct vd_modbus_poll_reader reader = reader_of(bus);
+	const struct vd_modbus_poll_events events = events_of(bus);
+
+	if (bus->is_between || !vd_modbus_client_is_connected(bus->client))
+		return;
+	bus->is_between = true;
+	for (size_t i = 0; i < bus->device_count; i++) {
+		if (vd_modbus_poll_events_once(bus->devices[i], &reader, &events,
+					       vd_clock_mono_us()))
+			atomic_fetch_add(&bus->work, 1);
+	}
+	bus->is_between = false;
 }
 
 /* The device whose poll is due first. */
@@ -352,8 +465,8 @@ static void report_all(struct vd_modbus_bus *bus)
 
 static void poll_due(struct vd_modbus_bus *bus)
 {
-	const struct vd_modbus_poll_reader reader = { read_range, failure_text, is_stopped, bus };
-	const struct vd_modbus_poll_events events = { publish, bus };
+	const struct vd_modbus_poll_reader reader = reader_of(bus);
+	const struct vd_modbus_poll_events events = events_of(bus);
 	struct vd_modbus_poll_device *device = next_device(bus);
 	uint64_t now_us = vd_clock_mono_us();
 
@@ -364,11 +477,24 @@ static void poll_due(struct vd_modbus_bus *bus)
 
 /* --- The thread --- */
 
+static uint64_t write_due_ms(const struct vd_modbus_bus *bus)
+{
+	uint64_t due = bus->has_gate ? vd_modbus_gate_due_ms(&bus->gate) : UINT64_MAX;
+
+	for (size_t i = 0;
+	     vd_modbus_client_is_connected(bus->client) && i < bus->acknowledged_count; i++) {
+		uint64_t one = vd_modbus_handshake_due_ms(&bus->acknowledged[i].handshake);
+
+		due = one < due ? one : due;
+	}
+	return due;
+}
+
 static uint64_t due_us(const struct vd_modbus_bus *bus)
 {
 	const struct vd_modbus_poll_device *device = next_device(bus);
 	uint64_t due = device ? vd_modbus_poll_due_us(device) : UINT64_MAX;
-	uint64_t write_ms = bus->has_gate ? vd_modbus_gate_due_ms(&bus->gate) : UINT64_MAX;
+	uint64_t write_ms = write_due_ms(bus);
 
 	if (write_ms < UINT64_MAX / 1000 && write_ms * 1000 < due)
 		due = write_ms * 1000;
@@ -410,21 +536,42 @@ static void *run(void *argument)
 
 /* --- Making one --- */
 
-static int add_devices(struct vd_modbus_bus *bus, size_t index)
+static void add_handshakes(struct vd_modbus_bus *bus, const struct vd_modbus_device *device)
+{
+	for (size_t i = 0; i < device->event_count; i++) {
+		if (device->events[i].acknowledge)
+			bus->acknowledged[bus->acknowledged_count++].handshake =
+				(struct vd_modbus_handshake){ .device = device,
+							      .event = &device->events[i] };
+	}
+}
+
+static size_t count_events(const struct vd_modbus_parameters *parameters)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < parameters->device_count; i++)
+		count += parameters->devices[i].event_count;
+	return count;
+}
+
+static int add_devices(struct vd_modbus_bus *bus)
 {
 	const struct vd_modbus_parameters *parameters = bus->parameters;
 	uint64_t start_us = vd_clock_mono_us();
 	int r = 0;
 
 	bus->devices = calloc(parameters->device_count + 1, sizeof *bus->devices);
-	if (!bus->devices)
+	bus->acknowledged = calloc(count_events(parameters) + 1, sizeof *bus->acknowledged);
+	if (!bus->devices || !bus->acknowledged)
 		return -ENOMEM;
 	bus->backoff = (struct vd_modbus_backoff){ .first_ms = UINT32_MAX, .most_ms = UINT32_MAX };
 	for (size_t i = 0; i < parameters->device_count && r == 0; i++) {
 		const struct vd_modbus_device *device = &parameters->devices[i];
 
-		if (device->bus != index)
+		if (device->bus != bus->index)
 			continue;
+		add_handshakes(bus, device);
 		if (device->back_off_ms < bus->backoff.first_ms)
 			bus->backoff.first_ms = device->back_off_ms;
 		if (device->back_off_most_ms < bus->backoff.most_ms)
@@ -461,6 +608,7 @@ int vd_modbus_bus_new(const struct vd_modbus_parameters *parameters, size_t inde
 	if (!bus)
 		return -ENOMEM;
 	bus->parameters = parameters;
+	bus->index = index;
 	bus->transport = &parameters->buses[index];
 	bus->events = *events;
 	(void)pthread_mutex_init(&bus->lock, NULL);
@@ -474,7 +622,7 @@ int vd_modbus_bus_new(const struct vd_modbus_parameters *parameters, size_t inde
 	vd_modbus_gate_init(&bus->gate, &parameters->verdicts, now_ms());
 	r = vd_modbus_client_new(bus->transport, bus->stop_fd, &bus->client);
 	if (r == 0)
-		r = add_devices(bus, index);
+		r = add_devices(bus);
 	if (r == 0)
 		r = start_thread(bus);
 	if (r < 0)
@@ -494,6 +642,7 @@ struct vd_modbus_bus *vd_modbus_bus_free(struct vd_modbus_bus *bus)
 	for (size_t i = 0; i < bus->device_count; i++)
 		(void)vd_modbus_poll_device_free(bus->devices[i]);
 	free(bus->devices);
+	free(bus->acknowledged);
 	(void)vd_modbus_client_free(bus->client);
 	vd_close(&bus->wake_fd);
 	vd_close(&bus->stop_fd);
@@ -522,6 +671,17 @@ int vd_modbus_bus_write(struct vd_modbus_bus *bus, const struct vd_modbus_verdic
 	(void)pthread_mutex_unlock(&bus->lock);
 	signal_fd(bus->wake_fd);
 	return r;
+}
+
+void vd_modbus_bus_handed_over(struct vd_modbus_bus *bus, const struct vd_modbus_event *event,
+			       uint64_t seq)
+{
+	for (size_t i = 0; i < bus->acknowledged_count; i++) {
+		if (bus->acknowledged[i].handshake.event != event)
+			continue;
+		atomic_store(&bus->acknowledged[i].handed_seq, seq);
+		signal_fd(bus->wake_fd);
+	}
 }
 
 uint64_t vd_modbus_bus_work(const struct vd_modbus_bus *bus)

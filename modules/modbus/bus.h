@@ -11,7 +11,7 @@
 
 /*
  * A connection and its thread: polls the devices behind it and writes verdicts, which go
- * before every poll, between two requests. A dead device thus delays only its own connection.
+ * before every poll, between two requests; so do polls of events' sources. A dead device thus delays only its own connection.
  * The thread ends by vd_modbus_bus_stop, having brought the outputs to their safe values.
  */
 struct vd_modbus_bus;
@@ -19,6 +19,9 @@ struct vd_modbus_bus;
 /* Called on the bus' thread. publish and report take the body. */
 struct vd_modbus_bus_events {
 	void (*publish)(const char *output, const char *record_class, cJSON **body, void *argument);
+	/* An edge. Its body is taken; _handed_over is called once the agent has it. */
+	void (*edge)(size_t bus, const struct vd_modbus_event *event, uint64_t seq, cJSON **body,
+		     void *argument);
 	void (*report)(const char *device, cJSON **body, void *argument);
 	void (*ended)(void *argument); /* the last call */
 	void *argument;
@@ -37,6 +40,10 @@ void vd_modbus_bus_stop(struct vd_modbus_bus *bus);
 
 /* Any thread. What becomes of it is told by an alarm if it fails. -ENOSPC: too many wait. */
 VD_MUST int vd_modbus_bus_write(struct vd_modbus_bus *bus, const struct vd_modbus_verdict *verdict);
+
+/* Any thread: the agent has this edge, which is acknowledged to the PLC if it still waits. */
+void vd_modbus_bus_handed_over(struct vd_modbus_bus *bus, const struct vd_modbus_event *event,
+			       uint64_t seq);
 
 /* Any thread: polls and writes done; whether something is overdue since longer than grace_ms. */
 uint64_t vd_modbus_bus_work(const struct vd_modbus_bus *bus);

@@ -16,6 +16,7 @@
 #include "modules/modbus/bus.h"
 #include "modules/modbus/outbound.h"
 #include "modules/modbus/parameters.h"
+#include "modules/modbus/sieve.h"
 #include "modules/modbus/verdict.h"
 #include "modules/sdk/module.h"
 
@@ -26,6 +27,7 @@ enum {
 	OVERDUE_MS = 200, /* later than this a poll or write counts as pending work */
 	HUNG_MS = 30000,  /* a connection's thread this late is hung */
 	RETRY_MS = 50,    /* the agent was slow */
+	RECEIPTS = 64,    /* edges that the agent has not answered yet */
 };
 
 struct program {
@@ -40,11 +42,58 @@ struct program {
 	bool is_stopping;
 
 	uint64_t work_told;
+	uint32_t generation; /* of the connections */
+	struct {
+		uint64_t id; /* of the publication; 0: free */
+		struct vd_modbus_receipt receipt;
+	} receipts[RECEIPTS]; /* a ring */
+	size_t receipt_count;
+	struct vd_modbus_sieve sieve;
 	uint64_t refused_messages, refused_shown;
-	uint64_t lost_told;
+	uint64_t lost_told, passed_told;
 };
 
 /* --- To the agent --- */
+
+static void on_stored(struct vd_module *module, uint64_t id, int64_t seq, const char *text,
+		      void *argument)
+{
+	struct program *program = argument;
+
+	for (size_t i = 0; i < RECEIPTS; i++) {
+		const struct vd_modbus_receipt *receipt = &program->receipts[i].receipt;
+
+		if (program->receipts[i].id != id)
+			continue;
+		program->receipts[i].id = 0;
+		if (text)
+			vd_log(VD_ERROR, "modbus.edgeRefused", "text=\"%s\"", text);
+		else if (receipt->generation == program->generation &&
+			 receipt->bus < program->bus_count)
+			vd_modbus_bus_handed_over(program->buses[receipt->bus], receipt->event,
+						  receipt->seq);
+		return;
+	}
+}
+
+/* The oldest receipt gives way: of so many, its level is long gone. */
+static int send_edge(struct program *program, struct vd_publication *publication,
+		     const struct vd_modbus_receipt *receipt)
+{
+	const size_t at = program->receipt_count % RECEIPTS;
+	uint64_t id = 0;
+	int r;
+
+	publication->on_stored = on_stored;
+	publication->argument = program;
+	r = vd_module_publish(program->module, publication, &id);
+	if (r != 0)
+		return r;
+	program->receipts[at].id = id;
+	program->receipts[at].receipt = *receipt;
+	program->receipt_count++;
+	return 0;
+}
 
 static int send_message(struct program *program, const struct vd_modbus_message *message)
 {
@@ -54,6 +103,8 @@ static int send_message(struct program *program, const struct vd_modbus_message 
 
 	if (!message->output)
 		return vd_module_report(program->module, message->body);
+	if (message->receipt.event)
+		return send_edge(program, &publication, &message->receipt);
 	return vd_module_publish(program->module, &publication, NULL);
 }
 
@@ -77,16 +128,40 @@ static void send_all(void *argument)
 	}
 }
 
-static void put(struct program *program, const char *output, const char *record_class, cJSON **body)
+static void put_message(struct program *program, struct vd_modbus_message *message)
 {
-	if (vd_modbus_outbound_put(program->outbound, output, record_class, body) &&
+	if (vd_modbus_outbound_put(program->outbound, message) &&
 	    vd_module_post(program->module, send_all, program) < 0)
 		return; /* the module ends, or memory is short: the next watch sends it */
+}
+
+static void put(struct program *program, const char *output, const char *record_class, cJSON **body)
+{
+	struct vd_modbus_message message = { output, record_class, VD_TAKE(*body), { 0 } };
+
+	put_message(program, &message);
 }
 
 static void on_publish(const char *output, const char *record_class, cJSON **body, void *argument)
 {
 	put(argument, output, record_class, body);
+}
+
+static void on_edge(size_t bus, const struct vd_modbus_event *event, uint64_t seq, cJSON **body,
+		    void *argument)
+{
+	struct program *program = argument;
+	struct vd_modbus_message message = {
+		.output = "event",
+		.record_class = "event",
+		.body = VD_TAKE(*body),
+		.receipt = { .event = event->acknowledge ? event : NULL,
+			     .bus = bus,
+			     .generation = program->generation,
+			     .seq = seq },
+	};
+
+	put_message(program, &message);
 }
 
 static void on_report(const char *device, cJSON **body, void *argument)
@@ -129,9 +204,11 @@ static void on_ended(void *argument)
 
 static int start_buses(struct program *program, struct vd_modbus_parameters **parameters)
 {
-	const struct vd_modbus_bus_events events = { on_publish, on_report, on_ended, program };
+	const struct vd_modbus_bus_events events = { on_publish, on_edge, on_report, on_ended,
+						     program };
 	int r = 0;
 
+	program->generation++;
 	program->parameters = VD_TAKE(*parameters);
 	program->buses = calloc(program->parameters->bus_count + 1, sizeof(struct vd_modbus_bus *));
 	if (!program->buses)
@@ -211,6 +288,26 @@ static void after_end(void *argument)
 
 /* --- Liveness --- */
 
+/* What was passed over, when there is news of it. */
+static void report_passed(struct program *program)
+{
+	VD_CLEANUP(vd_json_free) cJSON *patch = cJSON_CreateObject();
+	cJSON *counts = patch ? cJSON_AddObjectToObject(patch, "passedOver") : NULL;
+	bool ok = counts;
+	uint64_t sum = 0;
+
+	for (int i = VD_MODBUS_SIEVE_TAKEN + 1; i < VD_MODBUS_SIEVE_OUTCOMES; i++) {
+		sum += program->sieve.counts[i];
+		ok = ok && vd_json_add_number(counts,
+					      vd_modbus_sieve_name((enum vd_modbus_sieve_outcome)i),
+					      (double)program->sieve.counts[i]);
+	}
+	if (!ok || sum == program->passed_told)
+		return;
+	program->passed_told = sum;
+	put(program, NULL, NULL, &patch);
+}
+
 /* Work is told only while no connection hangs: then the agent sees work that stands still. */
 static void on_watch(void *argument)
 {
@@ -232,6 +329,7 @@ static void on_watch(void *argument)
 	if (lost > program->lost_told)
 		vd_log(VD_WARN, "modbus.messagesLost", "count=%llu", (unsigned long long)lost);
 	program->lost_told = lost;
+	report_passed(program);
 	send_all(program);
 	if (vd_timer_arm(program->watch, WATCH_MS) < 0)
 		vd_log(VD_ERROR, "modbus.timer", "cannot be armed");
@@ -308,7 +406,7 @@ static void refuse_message(struct program *program, const char *from, const char
 	if (vd_json_add_string(body, "event", "messageRefused") &&
 	    vd_json_add_string(body, "from", from) && vd_json_add_string(body, "text", text) &&
 	    vd_json_add_number(body, "count", (double)program->refused_messages))
-		put(program, "event", "event", &body);
+		put(program, "status", "event", &body);
 }
 
 /* A verdict that never reached a connection is as bad as one that failed on the line. */
@@ -326,12 +424,36 @@ static void alarm_lost(struct program *program, const char *from,
 		put(program, "alarm", "alarm", &body);
 }
 
+/* Not an alarm: the part got no signal, or the right one before; but it is never silent. */
+static void tell_passed(struct program *program, const char *from,
+			const struct vd_modbus_verdict *verdict, const char *why)
+{
+	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
+	const uint64_t now_ms = vd_clock_mono_ms(), then_ms = verdict->triggered_ms;
+
+	vd_log(VD_WARN, "modbus.verdictPassedOver", "from=%s itemId=%s why=%s", from,
+	       verdict->item_id, why);
+	if (body && vd_json_add_string(body, "event", "verdictPassedOver") &&
+	    vd_json_add_string(body, "from", from) && vd_json_add_string(body, "why", why) &&
+	    vd_json_add_string(body, "verdict", vd_modbus_decision_name(verdict->decision)) &&
+	    vd_json_add_string(body, "itemId", verdict->item_id) &&
+	    (!then_ms || vd_json_add_number(body, "ageMs", (double)now_ms - (double)then_ms)))
+		put(program, "status", "event", &body);
+}
+
 static void write_verdict(struct program *program, const char *from,
 			  const struct vd_modbus_verdict *verdict)
 {
 	struct vd_modbus_bus *bus = verdict_bus(program);
+	enum vd_modbus_sieve_outcome outcome = VD_MODBUS_SIEVE_TAKEN;
 
-	if (!bus)
+	if (bus)
+		outcome = vd_modbus_sieve_try(&program->sieve, verdict,
+					      program->parameters->verdicts.max_age_ms,
+					      vd_clock_mono_ms());
+	if (outcome != VD_MODBUS_SIEVE_TAKEN)
+		tell_passed(program, from, verdict, vd_modbus_sieve_name(outcome));
+	else if (!bus)
 		refuse_message(program, from, "the parameters name no device for verdicts");
 	else if (program->next || program->is_stopping)
 		alarm_lost(program, from, verdict, "the connections are being changed or stopped");

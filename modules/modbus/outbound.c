@@ -83,16 +83,16 @@ struct vd_modbus_outbound *vd_modbus_outbound_free(struct vd_modbus_outbound *ou
 	return NULL;
 }
 
-bool vd_modbus_outbound_put(struct vd_modbus_outbound *outbound, const char *output,
-			    const char *record_class, cJSON **body)
+bool vd_modbus_outbound_put(struct vd_modbus_outbound *outbound, struct vd_modbus_message *message)
 {
-	struct vd_modbus_message message = { output, record_class, VD_TAKE(*body) };
-	bool is_telemetry = record_class && !strcmp(record_class, "telemetry");
+	struct vd_modbus_message own = *message;
+	bool is_telemetry = own.record_class && !strcmp(own.record_class, "telemetry");
 	bool was_empty;
 
+	message->body = NULL;
 	(void)pthread_mutex_lock(&outbound->lock);
 	was_empty = !outbound->is_held && outbound->urgent.count + outbound->telemetry.count == 0;
-	outbound->lost += put(is_telemetry ? &outbound->telemetry : &outbound->urgent, &message);
+	outbound->lost += put(is_telemetry ? &outbound->telemetry : &outbound->urgent, &own);
 	(void)pthread_mutex_unlock(&outbound->lock);
 	return was_empty;
 }

@@ -24,6 +24,11 @@ static const char *const rts_names[] = {
 	[VD_MODBUS_RTS_UP] = "up",
 	[VD_MODBUS_RTS_DOWN] = "down",
 };
+static const char *const on_names[] = {
+	[VD_MODBUS_ON_RISE] = "rise",
+	[VD_MODBUS_ON_FALL] = "fall",
+	[VD_MODBUS_ON_CHANGE] = "change",
+};
 static const char *const parity_names[] = { "none", "even", "odd" };
 static const char *const treatment_names[] = {
 	[VD_MODBUS_ACCEPT] = "accept",
@@ -39,6 +44,11 @@ bool vd_modbus_area_is_bits(enum vd_modbus_area area)
 const char *vd_modbus_area_name(enum vd_modbus_area area)
 {
 	return area_names[area];
+}
+
+const char *vd_modbus_on_name(enum vd_modbus_on on)
+{
+	return on_names[on];
 }
 
 /* The schema admits only names of the table; what is absent is the first. */
@@ -207,9 +217,10 @@ static int compare_tags(const void *a, const void *b)
 static int read_tags(const cJSON *json, struct vd_modbus_device *device, struct vd_fault *fault)
 {
 	const cJSON *tags = vd_json_object(json, "tags"), *item;
+	const size_t sources = (size_t)cJSON_GetArraySize(vd_json_object(json, "events"));
 	int r = 0;
 
-	device->tags = calloc((size_t)cJSON_GetArraySize(tags) + 1, sizeof *device->tags);
+	device->tags = calloc((size_t)cJSON_GetArraySize(tags) + sources + 1, sizeof *device->tags);
 	if (!device->tags)
 		return -ENOMEM;
 	cJSON_ArrayForEach(item, tags)
@@ -222,7 +233,6 @@ static int read_tags(const cJSON *json, struct vd_modbus_device *device, struct 
 		}
 		device->tag_count++;
 	}
-	qsort(device->tags, device->tag_count, sizeof *device->tags, compare_tags);
 	return 0;
 }
 
@@ -272,6 +282,143 @@ static int read_outputs(const cJSON *json, struct vd_modbus_device *device, stru
 	return 0;
 }
 
+static const struct vd_modbus_output *output_named(const struct vd_modbus_device *device,
+						   const char *name)
+{
+	for (size_t i = 0; i < device->output_count; i++) {
+		if (!strcmp(device->outputs[i].name, name))
+			return &device->outputs[i];
+	}
+	return NULL;
+}
+
+/* The same place as a tag's, as it stands there: an edge needs no scale. */
+static int copy_source(const char *name, const struct vd_modbus_device *device,
+		       struct vd_modbus_tag *source, struct vd_fault *fault)
+{
+	for (size_t i = 0; i < device->tag_count; i++) {
+		const struct vd_modbus_tag *tag = &device->tags[i];
+		const struct vd_modbus_format *format = &tag->format;
+
+		if (tag->event || strcmp(tag->name, name) != 0)
+			continue;
+		*source = (struct vd_modbus_tag){ .area = tag->area,
+						  .address = tag->address,
+						  .count = tag->count };
+		source->format = vd_modbus_format_plain(format->type, format->order);
+		source->format.mask = format->mask;
+		return 0;
+	}
+	vd_fault_set(fault, 400, "/tag", "the device has no tag %s", name);
+	return -EINVAL;
+}
+
+static int read_source(const cJSON *json, const cJSON *device_json,
+		       const struct vd_modbus_device *device, struct vd_modbus_tag *source,
+		       struct vd_fault *fault)
+{
+	const char *tag = vd_json_string(json, "tag", NULL);
+	int r;
+
+	if (!tag == !vd_json_get(json, "address"))
+		return refuse(fault, "", "needs either a tag or an address");
+	r = tag ? copy_source(tag, device, source, fault)
+		: read_tag(json, device_json, device, source, fault);
+	if (r < 0)
+		return r;
+	if (source->format.type != VD_MODBUS_BOOL &&
+	    !vd_modbus_type_is_integer(source->format.type))
+		return refuse(fault, tag ? "/tag" : "/type", "an edge needs a bool or an integer");
+	source->name = json->string;
+	source->deadband = -1;
+	source->interval_ms = number_of(json, "periodMs");
+	return 0;
+}
+
+static int read_serial(const cJSON *json, const cJSON *device_json,
+		       const struct vd_modbus_device *device, struct vd_modbus_tag *serial,
+		       struct vd_fault *fault)
+{
+	int r = json ? read_tag(json, device_json, device, serial, fault) : 0;
+
+	if (r < 0)
+		vd_fault_under(fault, "serial");
+	return r;
+}
+
+static int read_acknowledge(const cJSON *json, const struct vd_modbus_device *device,
+			    struct vd_modbus_event *event, struct vd_fault *fault)
+{
+	const char *name = vd_json_string(json, "acknowledge", NULL);
+
+	if (!name)
+		return 0;
+	if (event->on == VD_MODBUS_ON_CHANGE)
+		return refuse(fault, "/acknowledge", "a change has no end that could clear it");
+	event->acknowledge = output_named(device, name);
+	if (!event->acknowledge) {
+		vd_fault_set(fault, 400, "/acknowledge", "device %s declares no output %s",
+			     device->name, name);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < event->index; i++) {
+		if (device->events[i].acknowledge == event->acknowledge)
+			return refuse(fault, "/acknowledge", "another event has this output");
+	}
+	return 0;
+}
+
+static int read_event(const cJSON *json, const cJSON *device_json, struct vd_modbus_device *device,
+		      struct vd_fault *fault)
+{
+	struct vd_modbus_event *event = &device->events[device->event_count];
+	struct vd_modbus_tag *source = &device->tags[device->tag_count];
+	int r;
+
+	*event = (struct vd_modbus_event){
+		.name = json->string,
+		.index = device->event_count,
+		.on = (enum vd_modbus_on)INDEX_OF(json, "on", on_names),
+		.debounce_ms = number_of(json, "debounceMs"),
+		.gap_ms = number_of(json, "gapMs"),
+		.at_start = vd_json_bool(json, "atStart", false),
+	};
+	r = read_source(json, device_json, device, source, fault);
+	if (r == 0)
+		r = read_serial(vd_json_object(json, "serial"), device_json, device, &event->serial,
+				fault);
+	if (r == 0)
+		r = read_acknowledge(json, device, event, fault);
+	if (r < 0)
+		return r;
+	source->event = event;
+	device->event_count++;
+	device->tag_count++;
+	return 0;
+}
+
+/* After the tags and outputs, which events name. */
+static int read_events(const cJSON *json, struct vd_modbus_device *device, struct vd_fault *fault)
+{
+	const cJSON *events = vd_json_object(json, "events"), *item;
+	int r = 0;
+
+	device->events = calloc((size_t)cJSON_GetArraySize(events) + 1, sizeof *device->events);
+	if (!device->events)
+		return -ENOMEM;
+	cJSON_ArrayForEach(item, events)
+	{
+		r = read_event(item, json, device, fault);
+		if (r < 0) {
+			vd_fault_under(fault, item->string);
+			vd_fault_under(fault, "events");
+			return r;
+		}
+	}
+	qsort(device->tags, device->tag_count, sizeof *device->tags, compare_tags);
+	return 0;
+}
+
 static int check_unit(const struct vd_modbus_device *device, enum vd_modbus_transport_type type,
 		      struct vd_fault *fault)
 {
@@ -305,7 +452,9 @@ static int read_device(const cJSON *json, struct vd_modbus_parameters *parameter
 	r = check_unit(device, transport.type, fault);
 	if (r == 0)
 		r = read_tags(json, device, fault);
-	return r < 0 ? r : read_outputs(json, device, fault);
+	if (r == 0)
+		r = read_outputs(json, device, fault);
+	return r < 0 ? r : read_events(json, device, fault);
 }
 
 static int read_devices(const cJSON *json, struct vd_modbus_parameters *parameters,
@@ -337,15 +486,9 @@ static int find_output(const cJSON *json, const char *key, const struct vd_modbu
 {
 	const char *name = vd_json_string(json, key, NULL);
 
-	*ret_output = NULL;
-	if (!name)
+	*ret_output = name ? output_named(device, name) : NULL;
+	if (!name || *ret_output)
 		return 0;
-	for (size_t i = 0; i < device->output_count; i++) {
-		if (!strcmp(device->outputs[i].name, name)) {
-			*ret_output = &device->outputs[i];
-			return 0;
-		}
-	}
 	vd_fault_set(fault, 400, "", "device %s declares no output %s", device->name, name);
 	vd_fault_under(fault, key);
 	return -EINVAL;
@@ -367,6 +510,24 @@ static int check_holds(const struct vd_modbus_output *output, double most, const
 	return -EINVAL;
 }
 
+/* Two writers of one output would undo each other. */
+static int check_acknowledges(const struct vd_modbus_verdicts *verdicts, struct vd_fault *fault)
+{
+	const struct vd_modbus_device *device = verdicts->device;
+
+	for (size_t i = 0; i < device->event_count; i++) {
+		const struct vd_modbus_output *output = device->events[i].acknowledge;
+
+		if (output && (output == verdicts->ng || output == verdicts->ok ||
+			       output == verdicts->code || output == verdicts->sequence)) {
+			vd_fault_set(fault, 400, "", "output %s acknowledges event %s",
+				     output->name, device->events[i].name);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 static int check_verdicts(const struct vd_modbus_verdicts *verdicts, struct vd_fault *fault)
 {
 	int r = 0;
@@ -375,7 +536,9 @@ static int check_verdicts(const struct vd_modbus_verdicts *verdicts, struct vd_f
 		return refuse(fault, "", "names none of ngOutput, okOutput, codeOutput");
 	if (verdicts->ng && verdicts->ng == verdicts->ok)
 		return refuse(fault, "/okOutput", "is the same as ngOutput");
-	r = check_holds(verdicts->code, 4, "codeOutput", fault);
+	r = check_acknowledges(verdicts, fault);
+	if (r == 0)
+		r = check_holds(verdicts->code, 4, "codeOutput", fault);
 	return r < 0 ? r : check_holds(verdicts->sequence, 65535, "sequenceOutput", fault);
 }
 
@@ -403,6 +566,7 @@ static int read_verdicts(const cJSON *json, struct vd_modbus_parameters *paramet
 		(enum vd_modbus_treatment)INDEX_OF(json, "noDecision", treatment_names);
 	verdicts->hold_ms = number_of(json, "holdMs");
 	verdicts->deadline_ms = number_of(json, "deadlineMs");
+	verdicts->max_age_ms = number_of(json, "maxAgeMs");
 	return check_verdicts(verdicts, fault);
 }
 
@@ -446,6 +610,7 @@ struct vd_modbus_parameters *vd_modbus_parameters_free(struct vd_modbus_paramete
 		return NULL;
 	for (size_t i = 0; i < parameters->device_count; i++) {
 		free(parameters->devices[i].tags);
+		free(parameters->devices[i].events);
 		free(parameters->devices[i].outputs);
 	}
 	free(parameters->devices);

@@ -40,6 +40,8 @@ struct vd_modbus_transport {
 	bool is_rs485;
 };
 
+struct vd_modbus_event;
+
 struct vd_modbus_tag {
 	const char *name;
 	enum vd_modbus_area area;
@@ -50,6 +52,7 @@ struct vd_modbus_tag {
 	const cJSON *labels; /* NULL: none */
 	double deadband;     /* negative: none */
 	uint32_t interval_ms, max_silence_ms;
+	const struct vd_modbus_event *event; /* it is this one's source, and no sample; NULL */
 };
 
 struct vd_modbus_output {
@@ -60,6 +63,20 @@ struct vd_modbus_output {
 	double safe, active;
 };
 
+enum vd_modbus_on { VD_MODBUS_ON_RISE, VD_MODBUS_ON_FALL, VD_MODBUS_ON_CHANGE };
+
+const char *vd_modbus_on_name(enum vd_modbus_on on);
+
+struct vd_modbus_event {
+	const char *name;
+	size_t index; /* among its device's */
+	enum vd_modbus_on on;
+	uint32_t debounce_ms, gap_ms;
+	bool at_start;
+	struct vd_modbus_tag serial;                /* name NULL: none */
+	const struct vd_modbus_output *acknowledge; /* NULL: none */
+};
+
 struct vd_modbus_device {
 	const char *name;
 	size_t bus; /* index of its transport */
@@ -68,6 +85,8 @@ struct vd_modbus_device {
 	uint32_t max_registers, max_bits, fail_after;
 	struct vd_modbus_tag *tags; /* by interval, then as given */
 	size_t tag_count;
+	struct vd_modbus_event *events; /* whose sources are among the tags */
+	size_t event_count;
 	struct vd_modbus_output *outputs;
 	size_t output_count;
 };
@@ -79,6 +98,7 @@ struct vd_modbus_verdicts {
 	const struct vd_modbus_output *ng, *ok, *code, *sequence; /* NULL: not written */
 	enum vd_modbus_treatment warn, no_decision;
 	uint32_t hold_ms, deadline_ms;
+	uint32_t max_age_ms; /* 0: any */
 };
 
 struct vd_modbus_parameters {

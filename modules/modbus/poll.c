@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "modules/modbus/event.h"
 #include "modules/modbus/quality.h"
 
 enum {
@@ -30,6 +31,7 @@ struct area {
 struct group {
 	struct vd_modbus_schedule schedule;
 	size_t first, count; /* tags */
+	bool has_events, is_under_way;
 	struct area areas[VD_MODBUS_AREAS];
 };
 
@@ -41,10 +43,12 @@ struct counts {
 struct vd_modbus_poll_device {
 	const struct vd_modbus_device *device;
 	struct vd_modbus_sample *samples;
+	struct vd_modbus_edge *edges; /* of its events */
 	struct group *groups;
 	size_t group_count;
 	struct vd_modbus_refused refused[VD_MODBUS_AREAS];
 	bool must_plan;
+	unsigned polls_under_way;
 	struct vd_modbus_backoff backoff;
 	enum vd_modbus_status status;
 	bool status_changed;
@@ -70,6 +74,7 @@ struct vd_modbus_poll_device *vd_modbus_poll_device_free(struct vd_modbus_poll_d
 		free_group(&device->groups[i]);
 	free(device->groups);
 	free(device->samples);
+	free(device->edges);
 	free(device);
 	return NULL;
 }
@@ -140,6 +145,8 @@ static int fill_groups(struct vd_modbus_poll_device *device,
 		       is->tags[next].interval_ms == is->tags[group->first].interval_ms)
 			next++;
 		group->count = next - group->first;
+		for (size_t i = group->first; i < next; i++)
+			group->has_events |= is->tags[i].event != NULL;
 		r = fill_group(device, transport, group, start_us);
 	}
 	return r;
@@ -161,8 +168,11 @@ int vd_modbus_poll_device_new(const struct vd_modbus_device *is,
 						      .most_ms = is->back_off_most_ms };
 	device->samples = calloc(is->tag_count + 1, sizeof *device->samples);
 	device->groups = calloc(is->tag_count + 1, sizeof *device->groups);
-	if (!device->samples || !device->groups)
+	device->edges = calloc(is->event_count + 1, sizeof *device->edges);
+	if (!device->samples || !device->groups || !device->edges)
 		return -ENOMEM;
+	for (size_t i = 0; i < is->event_count; i++)
+		vd_modbus_edge_init(&device->edges[i], &is->events[i]);
 	r = fill_groups(device, transport, start_us);
 	if (r < 0)
 		return r;
@@ -199,9 +209,14 @@ static int plan_area(struct area *area, const struct vd_modbus_refused *refused)
 	return 0;
 }
 
-/* Out of memory leaves the old plans, and the next poll tries again. */
+/*
+ * Out of memory leaves the old plans, and the next poll tries again. So does a poll between the
+ * requests of another one, which goes by these plans.
+ */
 static void plan_all(struct vd_modbus_poll_device *device, uint64_t now_ms)
 {
+	if (device->polls_under_way > 1)
+		return;
 	for (size_t i = 0; i < VD_MODBUS_AREAS; i++)
 		device->must_plan |= vd_modbus_refused_expire(&device->refused[i], now_ms) > 0;
 	if (!device->must_plan)
@@ -221,6 +236,8 @@ struct poll {
 	struct area *area;
 	enum vd_modbus_area number;
 	const struct vd_modbus_poll_reader *reader;
+	const struct vd_modbus_poll_events *events;
+	uint64_t now_ms;
 	uint16_t words[VD_MODBUS_MAX_BITS]; /* of the last range read */
 	unsigned answers, failures;
 	int over; /* < 0: the rest of the poll is not tried, and this is why */
@@ -302,6 +319,63 @@ static void mark_bad(struct poll *poll, size_t index, int r)
 		       vd_modbus_quality_name(quality), device->text);
 }
 
+static void publish_outage(const struct poll *poll, const struct vd_modbus_edge *edge)
+{
+	const struct vd_modbus_poll_device *device = poll->device;
+	VD_CLEANUP(vd_json_free)
+	cJSON *body = vd_modbus_event_outage(edge, device->device, device->text);
+
+	if (body)
+		poll->events->publish("status", "event", &body, poll->events->argument);
+}
+
+/* What a read means for the event whose source it is. */
+static void watch_source(const struct poll *poll, const struct vd_modbus_tag *tag,
+			 const struct vd_modbus_sample *sample)
+{
+	struct vd_modbus_edge *edge = &poll->device->edges[tag->event->index];
+
+	if (sample->quality == VD_MODBUS_GOOD)
+		(void)vd_modbus_edge_take(edge, &sample->value, poll->now_ms);
+	else if (vd_modbus_edge_fail(edge))
+		publish_outage(poll, edge);
+}
+
+static void serve_edge(const struct poll *poll, struct vd_modbus_edge *edge,
+		       enum vd_modbus_edge_outcome outcome)
+{
+	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
+	const struct vd_modbus_poll_events *events = poll->events;
+	int r = vd_modbus_event_make(edge, outcome, poll->device->device, poll->reader,
+				     poll->now_ms, &body);
+
+	if (r == 0)
+		events->edge(edge->event, edge->seq, &body, events->argument);
+	else if (r == -ENOMEM)
+		vd_log(VD_ERROR, "modbus.edgeLost", "device=%s event=%s text=\"no memory\"",
+		       poll->device->device->name, edge->event->name);
+}
+
+/* After each block: an edge does not wait for the rest of the poll. */
+static void serve_edges(const struct poll *poll)
+{
+	for (size_t i = 0; i < poll->area->count; i++) {
+		const size_t index = poll->area->tags[i];
+		const struct vd_modbus_event *event = poll->device->device->tags[index].event;
+		struct vd_modbus_edge *edge = event ? &poll->device->edges[event->index] : NULL;
+		const enum vd_modbus_edge_outcome outcome = edge ? edge->due : VD_MODBUS_EDGE_NONE;
+
+		if (!edge)
+			continue;
+		edge->due = VD_MODBUS_EDGE_NONE;
+		if (outcome != VD_MODBUS_EDGE_NONE)
+			serve_edge(poll, edge, outcome);
+		else
+			poll->events->level(event, vd_modbus_edge_level(edge),
+					    poll->events->argument);
+	}
+}
+
 static int decode_tag(const struct poll *poll, const struct vd_modbus_tag *tag,
 		      struct vd_modbus_range range, struct vd_modbus_value *value,
 		      const char **ret_why)
@@ -333,6 +407,8 @@ static void take_span(size_t span, int result, struct vd_modbus_range range, voi
 	} else {
 		vd_modbus_sample_good(&device->samples[index], &value, poll->wall_ms);
 	}
+	if (tag->event)
+		watch_source(poll, tag, &device->samples[index]);
 }
 
 static void poll_area(struct poll *poll, enum vd_modbus_area number, uint64_t now_ms)
@@ -343,10 +419,13 @@ static void poll_area(struct poll *poll, enum vd_modbus_area number, uint64_t no
 
 	poll->number = number;
 	poll->area = &poll->group->areas[number];
-	for (size_t i = 0; i < poll->area->plan.count; i++)
+	for (size_t i = 0; i < poll->area->plan.count; i++) {
 		(void)vd_modbus_plan_read(&poll->area->plan, i, poll->area->spans,
 					  &device->refused[number],
 					  now_ms + device->device->reprobe_ms, &reader);
+		if (poll->group->has_events)
+			serve_edges(poll);
+	}
 	for (size_t i = 0; i < poll->area->count; i++) {
 		if (poll->area->left_out[i] && poll->over == 0)
 			mark_bad(poll, poll->area->tags[i], ILLEGAL_ADDRESS);
@@ -376,7 +455,7 @@ static void publish_news(struct vd_modbus_poll_device *device, const struct grou
 		const struct vd_modbus_tag *tag = &device->device->tags[i];
 		struct vd_modbus_sample *sample = &device->samples[i];
 
-		if (!vd_modbus_sample_is_news(sample, tag, now_ms))
+		if (tag->event || !vd_modbus_sample_is_news(sample, tag, now_ms))
 			continue;
 		if (bytes + vd_modbus_sample_bytes(sample, tag) > BODY_BYTES) {
 			publish_body(device, events, &samples);
@@ -441,13 +520,16 @@ static void count_samples(struct vd_modbus_poll_device *device, const struct gro
 		device->counts.good += device->samples[i].quality == VD_MODBUS_GOOD;
 }
 
-static struct group *due_group(struct vd_modbus_poll_device *device, uint64_t now_us)
+static struct group *due_group(struct vd_modbus_poll_device *device, bool only_events,
+			       uint64_t now_us)
 {
 	struct group *due = NULL;
 
 	for (size_t i = 0; i < device->group_count; i++) {
 		struct group *group = &device->groups[i];
 
+		if (group->is_under_way || (only_events && !group->has_events))
+			continue;
 		if (group->schedule.next_us <= now_us &&
 		    (!due || group->schedule.next_us < due->schedule.next_us))
 			due = group;
@@ -459,23 +541,31 @@ static void read_group(struct poll *poll, uint64_t now_ms)
 {
 	struct vd_modbus_poll_device *device = poll->device;
 
+	device->polls_under_way++;
+	poll->group->is_under_way = true;
 	plan_all(device, now_ms);
 	for (size_t i = 0; i < VD_MODBUS_AREAS; i++)
 		poll_area(poll, (enum vd_modbus_area)i, now_ms);
+	poll->group->is_under_way = false;
+	device->polls_under_way--;
 	if (poll->answers > 0)
 		vd_modbus_backoff_succeeded(&device->backoff);
 	else if (poll->failures > 0)
 		vd_modbus_backoff_failed(&device->backoff, now_ms);
 }
 
-bool vd_modbus_poll_once(struct vd_modbus_poll_device *device,
-			 const struct vd_modbus_poll_reader *reader,
-			 const struct vd_modbus_poll_events *events, uint64_t now_us)
+static bool poll_due(struct vd_modbus_poll_device *device, bool only_events,
+		     const struct vd_modbus_poll_reader *reader,
+		     const struct vd_modbus_poll_events *events, uint64_t now_us)
 {
-	struct poll poll = { .device = device, .reader = reader, .wall_ms = vd_clock_wall_ms() };
 	uint64_t now_ms = now_us / 1000;
+	struct poll poll = { .device = device,
+			     .reader = reader,
+			     .events = events,
+			     .now_ms = now_ms,
+			     .wall_ms = vd_clock_wall_ms() };
 
-	poll.group = due_group(device, now_us);
+	poll.group = due_group(device, only_events, now_us);
 	if (!poll.group)
 		return false;
 	(void)vd_modbus_schedule_take(&poll.group->schedule, now_us);
@@ -491,6 +581,20 @@ bool vd_modbus_poll_once(struct vd_modbus_poll_device *device,
 	publish_news(device, poll.group, events, now_ms);
 	set_status(device, status_now(device), events);
 	return true;
+}
+
+bool vd_modbus_poll_once(struct vd_modbus_poll_device *device,
+			 const struct vd_modbus_poll_reader *reader,
+			 const struct vd_modbus_poll_events *events, uint64_t now_us)
+{
+	return poll_due(device, false, reader, events, now_us);
+}
+
+bool vd_modbus_poll_events_once(struct vd_modbus_poll_device *device,
+				const struct vd_modbus_poll_reader *reader,
+				const struct vd_modbus_poll_events *events, uint64_t now_us)
+{
+	return poll_due(device, true, reader, events, now_us);
 }
 
 enum vd_modbus_status vd_modbus_poll_status(const struct vd_modbus_poll_device *device)
@@ -543,13 +647,30 @@ static bool add_counts(cJSON *body, const struct counts *counts)
 	       vd_json_add_number(body, "latencyMostMs", milliseconds(counts->latency_max_us));
 }
 
+/* {NAME: {"edges", "outages"}} */
+static bool add_events(cJSON *body, const struct vd_modbus_poll_device *device)
+{
+	cJSON *events =
+		device->device->event_count ? cJSON_AddObjectToObject(body, "events") : NULL;
+	bool ok = device->device->event_count == 0 || events;
+
+	for (size_t i = 0; ok && i < device->device->event_count; i++) {
+		const struct vd_modbus_edge *edge = &device->edges[i];
+		cJSON *json = cJSON_AddObjectToObject(events, edge->event->name);
+
+		ok = json && vd_json_add_number(json, "edges", (double)edge->seq) &&
+		     vd_json_add_number(json, "outages", (double)edge->outages);
+	}
+	return ok;
+}
+
 cJSON *vd_modbus_poll_report(struct vd_modbus_poll_device *device)
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
 	struct counts *counts = &device->counts;
 
 	if (!body || !vd_json_add_string(body, "status", vd_modbus_status_name(device->status)) ||
-	    !add_counts(body, counts) || !add_schedule(body, device) ||
+	    !add_counts(body, counts) || !add_schedule(body, device) || !add_events(body, device) ||
 	    !vd_json_add_string(body, "lastError", device->text[0] ? device->text : NULL))
 		return NULL;
 	counts->latency_count = counts->latency_sum_us = counts->latency_max_us = 0;

@@ -6,6 +6,7 @@
 
 #include "base/attr.h"
 #include "base/json.h"
+#include "modules/modbus/edge.h"
 #include "modules/modbus/parameters.h"
 #include "modules/modbus/plan.h"
 #include "modules/modbus/sample.h"
@@ -31,6 +32,12 @@ struct vd_modbus_poll_reader {
 /* Publishes one body, which it takes; and says what a status became. */
 struct vd_modbus_poll_events {
 	void (*publish)(const char *output, const char *record_class, cJSON **body, void *argument);
+	/* An edge and its number, on its way to the agent; body is taken. */
+	void (*edge)(const struct vd_modbus_event *event, uint64_t seq, cJSON **body,
+		     void *argument);
+	/* After each good read of an event's source that brought no edge. */
+	void (*level)(const struct vd_modbus_event *event, enum vd_modbus_level level,
+		      void *argument);
 	void *argument;
 };
 
@@ -50,6 +57,14 @@ uint64_t vd_modbus_poll_due_us(const struct vd_modbus_poll_device *device);
 bool vd_modbus_poll_once(struct vd_modbus_poll_device *device,
 			 const struct vd_modbus_poll_reader *reader,
 			 const struct vd_modbus_poll_events *events, uint64_t now_us);
+
+/*
+ * As vd_modbus_poll_once, but only a group with sources of events: to be called also between two
+ * requests of another poll, which thus delays no edge for longer than one request; not of itself.
+ */
+bool vd_modbus_poll_events_once(struct vd_modbus_poll_device *device,
+				const struct vd_modbus_poll_reader *reader,
+				const struct vd_modbus_poll_events *events, uint64_t now_us);
 
 enum vd_modbus_status vd_modbus_poll_status(const struct vd_modbus_poll_device *device);
 

@@ -64,26 +64,26 @@ bool vd_modbus_sample_is_news(const struct vd_modbus_sample *sample,
 	return tag->max_silence_ms && now_ms - sample->sent_ms >= tag->max_silence_ms;
 }
 
-static bool add_value(cJSON *json, const struct vd_modbus_value *value)
+bool vd_modbus_value_add(cJSON *json, const char *key, const struct vd_modbus_value *value)
 {
 	char text[48];
 
 	switch (value->kind) {
 	case VD_MODBUS_FLAG:
-		return vd_json_add_bool(json, "value", value->flag);
+		return vd_json_add_bool(json, key, value->flag);
 	case VD_MODBUS_INTEGER:
 		if (value->integer > EXACT_MOST || value->integer < -EXACT_MOST)
-			return vd_json_add_string(json, "value",
+			return vd_json_add_string(json, key,
 						  vd_modbus_integer_text(value->integer, text));
-		return vd_json_add_number(json, "value", (double)value->integer);
+		return vd_json_add_number(json, key, (double)value->integer);
 	case VD_MODBUS_NUMBER:
-		return vd_json_add_number(json, "value", value->number);
+		return vd_json_add_number(json, key, value->number);
 	case VD_MODBUS_CHARS:
-		return vd_json_add_string(json, "value", value->text);
+		return vd_json_add_string(json, key, value->text);
 	case VD_MODBUS_NONE:
 		break;
 	}
-	return vd_json_add_string(json, "value", NULL);
+	return vd_json_add_string(json, key, NULL);
 }
 
 static bool add_label(cJSON *json, const struct vd_modbus_tag *tag,
@@ -105,7 +105,7 @@ static bool fill(const struct vd_modbus_sample *sample, const struct vd_modbus_t
 	const struct vd_modbus_value *value = value_stands(sample) ? &sample->value : &none;
 	char time[VD_TIME_TEXT];
 
-	return add_value(json, value) && add_label(json, tag, value) &&
+	return vd_modbus_value_add(json, "value", value) && add_label(json, tag, value) &&
 	       vd_json_add_string(json, "quality", vd_modbus_quality_name(sample->quality)) &&
 	       (sample->quality != VD_MODBUS_EXCEPTION ||
 		vd_json_add_number(json, "code", sample->code)) &&

@@ -36,8 +36,14 @@ bool vd_modbus_sample_is_news(const struct vd_modbus_sample *sample,
 			      const struct vd_modbus_tag *tag, uint64_t now_ms);
 
 /*
+ * Adds a value; an integer of more than 15 digits, which cJSON would round, is a text. None: null.
+ * false: no memory.
+ */
+bool vd_modbus_value_add(cJSON *json, const char *key, const struct vd_modbus_value *value);
+
+/*
  * Adds {"value","quality","t","unit","label","code"} under the tag's name and takes note that it was sent.
- * An integer of more than 15 digits, which cJSON would round, is a text. false: no memory.
+ * false: no memory.
  */
 bool vd_modbus_sample_add(struct vd_modbus_sample *sample, const struct vd_modbus_tag *tag,
 			  uint64_t now_ms, cJSON *samples);

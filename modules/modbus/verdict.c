@@ -25,6 +25,17 @@ static uint32_t sequence_of(const cJSON *body)
 	return seq > 0 ? (uint32_t)(seq % 65536) : 0;
 }
 
+static void read_item(const cJSON *body, struct vd_modbus_verdict *verdict)
+{
+	const char *id = vd_json_string(body, "itemId", "");
+	const int64_t mono = vd_json_int(vd_json_object(body, "trigger"), "tMono", 0);
+
+	(void)snprintf(verdict->item_id, sizeof verdict->item_id, "%s", id);
+	verdict->is_named = id[0] && strlen(id) < sizeof verdict->item_id;
+	verdict->triggered_ms = mono > 0 ? (uint64_t)mono : 0;
+	verdict->is_recovered = vd_json_bool(body, "recovered", false);
+}
+
 int vd_modbus_verdict_read(const cJSON *body, struct vd_modbus_verdict *ret_verdict,
 			   struct vd_fault *fault)
 {
@@ -36,8 +47,7 @@ int vd_modbus_verdict_read(const cJSON *body, struct vd_modbus_verdict *ret_verd
 	}
 	*ret_verdict =
 		(struct vd_modbus_verdict){ VD_MODBUS_VERDICT_NONE, .sequence = sequence_of(body) };
-	(void)snprintf(ret_verdict->item_id, sizeof ret_verdict->item_id, "%s",
-		       vd_json_string(body, "itemId", ""));
+	read_item(body, ret_verdict);
 	for (size_t i = VD_MODBUS_VERDICT_OK; i < VD_COUNT(names); i++) {
 		if (!strcmp(name, names[i])) {
 			ret_verdict->decision = (enum vd_modbus_decision)i;

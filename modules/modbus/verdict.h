@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +23,10 @@ enum { VD_MODBUS_ITEM_TEXT = 80 };
 
 struct vd_modbus_verdict {
 	enum vd_modbus_decision decision;
-	uint32_t sequence; /* of the trigger; 0: the body names none */
+	uint32_t sequence;     /* of the trigger; 0: the body names none */
+	uint64_t triggered_ms; /* monotonic; 0: the body does not say */
+	bool is_recovered;     /* the item was interrupted by a crash */
+	bool is_named;         /* item_id is the whole of one */
 	char item_id[VD_MODBUS_ITEM_TEXT];
 };
 

@@ -100,6 +100,7 @@ class Module:
         theirs.close()
         self.log = Lines(self.process.stderr)
         self.packets = []
+        self.items = 0
         self.news = threading.Condition()
         self.thread = threading.Thread(target=self.receive, daemon=True)
         self.thread.start()
@@ -160,10 +161,12 @@ class Module:
         return self.wait(lambda p: p["type"] == "publish" and p["output"] == "status" and
                          p["body"]["device"] == device and p["body"]["status"] == status, since)
 
-    def verdict(self, name, item="item-1", seq=None):
-        body = {"itemId": item, "verdict": name}
+    def verdict(self, name, item=None, seq=None, age_ms=0, **more):
+        self.items += 1
+        trigger = {"source": "timer", "tMono": int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000) - age_ms}
         if seq is not None:
-            body["trigger"] = {"source": "timer", "seq": seq, "tMono": 1}
+            trigger["seq"] = seq
+        body = dict({"itemId": item or "item-%d" % self.items, "verdict": name, "trigger": trigger}, **more)
         self.send({"type": "message", "input": "write", "from": "station-3/verdict", "body": body})
 
     def stop(self):
@@ -471,14 +474,16 @@ class Writing(Case):
         simulator, module = self.start()
         module.verdict("GREAT")
         simulator.wait_write("coil", 0, 1)
-        event = module.wait(lambda p: p["type"] == "publish" and p["output"] == "event")
+        event = module.wait(lambda p: p["type"] == "publish" and p["body"].get("event") == "messageRefused")
+        self.assertEqual(event["output"], "status")
         self.assertIn("GREAT", event["body"]["text"])
 
     def test_a_message_without_verdict_is_an_event_and_writes_nothing(self):
         simulator, module = self.start()
         since = len(simulator.out.lines)
         module.send({"type": "message", "input": "write", "from": "x/y", "body": {"reject": 1}})
-        event = module.wait(lambda p: p["type"] == "publish" and p["output"] == "event")
+        event = module.wait(lambda p: p["type"] == "publish" and p["body"].get("event") == "messageRefused")
+        self.assertEqual(event["output"], "status")
         self.assertEqual(event["body"]["from"], "x/y")
         module.wait(lambda p: p["type"] == "report" and p["body"].get("refusedMessages") == 1)
         self.assertFalse([l for l in simulator.out.lines[since:] if " write " in l])
@@ -513,7 +518,7 @@ class Writing(Case):
     def test_only_declared_outputs_are_ever_written(self):
         simulator, module = self.start()
         for name in ("OK", "NG", "WARN", "NO_DECISION"):
-            module.verdict(name, item="../../coil/7")
+            module.verdict(name, item="../../coil/7/" + name)
         simulator.wait_write("holding", 11, 4)
         self.assertEqual(module.stop(), 0)
         places = {tuple(l.split()[2:4]) for l in simulator.out.lines if " write " in l}
@@ -524,6 +529,122 @@ class Writing(Case):
                               "verdicts": dict(VERDICTS, ngOutput="siren")}, ready=False)
         refused = module.wait(lambda p: p["type"] == "refused")
         self.assertEqual(refused["pointer"], "/verdicts/ngOutput")
+
+
+    def test_a_verdict_that_came_too_late_writes_nothing_and_is_told(self):
+        simulator, module = self.start(verdicts={"maxAgeMs": 1000})
+        since = len(simulator.out.lines)
+        module.verdict("NG", item="late", age_ms=2000)
+        module.verdict("NO_DECISION", item="crashed", recovered=True)
+        module.verdict("OK", item="good", seq=5)
+        module.verdict("NG", item="good", seq=6)
+        module.verdict("OK", seq=7)
+        simulator.wait_write("holding", 11, 7, since)
+        self.assertEqual(simulator.writes("coil", 0, since), [])
+        self.assertEqual(simulator.writes("holding", 11, since), [5, 7])
+        told = [(p["body"]["itemId"], p["body"]["why"]) for p in module.published("status")
+                if p["body"]["event"] == "verdictPassedOver"]
+        self.assertEqual(told, [("late", "tooOld"), ("crashed", "recovered"), ("good", "repeated")])
+        module.wait(lambda p: p["type"] == "report" and
+                    p["body"].get("passedOver") == {"tooOld": 1, "recovered": 1, "repeated": 1})
+
+
+class Events(Case):
+    PART = {"area": "discrete", "address": 3, "periodMs": 10, "acknowledge": "taken",
+            "serial": {"address": 20, "type": "string", "length": 6}}
+
+    def parameters(self, port, event=None, **more):
+        return {"devices": {"press": tcp(port, outputs={"taken": {"address": 2}}, backOffMs=50,
+                                         events={"part": {k: v for k, v in dict(self.PART, **(event or {})).items()
+                                                          if v is not None}}, **more)}}
+
+    def start(self, config=None, event=None, **more):
+        simulator = self.simulator(config or {})
+        module = self.module(self.parameters(simulator.port, event, **more))
+        module.wait_status("press", "ok")
+        return simulator, module
+
+    def serial(self, simulator, text):
+        for i in range(3):
+            simulator.command("set holding %d %d" % (20 + i, int.from_bytes(text[2 * i:2 * i + 2].encode(), "big")))
+
+    def edges(self, module):
+        return [p["body"] for p in module.published("event")]
+
+    def wait_edges(self, module, count):
+        module.wait(lambda p: p["type"] == "publish" and p["output"] == "event" and p["body"]["seq"] == count)
+        self.assertEqual(len(self.edges(module)), count)
+        return self.edges(module)[-1]
+
+    def part(self, simulator, module, number):
+        """A part comes, is acknowledged and goes, as a PLC does it."""
+        since = len(simulator.out.lines)
+        self.serial(simulator, "P%05d" % number)
+        simulator.command("set discrete 3 1")
+        since = simulator.wait_write("coil", 2, 1, since)
+        simulator.command("set discrete 3 0")
+        simulator.wait_write("coil", 2, 0, since)
+
+    def test_each_part_is_one_event_with_its_serial_number_and_is_acknowledged(self):
+        simulator, module = self.start()
+        for n in range(1, 21):
+            self.part(simulator, module, n)
+        self.wait_edges(module, 20)
+        self.assertEqual([e["serial"] for e in self.edges(module)], ["P%05d" % n for n in range(1, 21)])
+        self.assertEqual([e["seq"] for e in self.edges(module)], list(range(1, 21)))
+        self.assertEqual([e.get("missedUnknown", False) for e in self.edges(module)], [True] + [False] * 19)
+        self.assertEqual({(e["event"], e["device"], e["edge"], e["value"]) for e in self.edges(module)},
+                         {("part", "press", "rise", True)})
+        self.assertEqual(module.stop(), 0)
+
+    def test_a_part_that_was_there_before_is_none_unless_the_event_says_so(self):
+        there = {"values": [{"area": "discrete", "address": 3, "words": [1]}]}
+        simulator, module = self.start(there)
+        eager = self.module(self.parameters(simulator.port, {"atStart": True}))
+        self.assertEqual(self.wait_edges(eager, 1)["edge"], "start")
+        since = simulator.wait_write("coil", 2, 1)
+        # Killed now, the next one finds the acknowledgement, and clears it with the level.
+        again = self.module(self.parameters(simulator.port, {"atStart": True}))
+        again.wait_status("press", "ok")
+        eager.close()
+        simulator.command("set discrete 3 0")
+        simulator.wait_write("coil", 2, 0, since)
+        self.assertEqual(self.edges(again), [])
+        self.assertEqual(self.edges(module), [])
+
+    def test_an_outage_is_said_and_makes_no_edge(self):
+        simulator, module = self.start(event={"gapMs": 0}, responseTimeoutMs=100)
+        self.part(simulator, module, 1)
+        simulator.command("drop on")
+        module.wait(lambda p: p["type"] == "publish" and p["body"].get("event") == "edgesUnseen")
+        simulator.command("set discrete 3 1")
+        since = len(module.packets)
+        simulator.command("drop off")
+        module.wait_status("press", "ok", since)
+        simulator.command("set discrete 3 0")
+        time.sleep(0.1)
+        self.part(simulator, module, 2)
+        self.assertTrue(self.wait_edges(module, 2)["missedUnknown"])
+
+    def test_a_fast_source_delays_no_other_and_is_not_delayed(self):
+        tags = {"t%d" % i: {"address": 7 * i, "intervalMs": 100} for i in range(100)}
+        simulator, module = self.start(tags=tags, maxRegisters=3, event={"periodMs": 5})
+        simulator.command("delay 1")  # a poll of the tags takes 100 requests
+        since = len(module.packets)
+        for n in range(1, 6):
+            self.part(simulator, module, n)
+        self.wait_edges(module, 5)
+        module.wait_sample("press", "t99", lambda s: s["quality"] == "good", since)
+
+    def test_a_counter_register_is_an_event_a_change(self):
+        simulator, module = self.start(event={"area": "holding", "address": 50, "on": "change",
+                                              "acknowledge": None, "serial": {"address": 50}})
+        for n in (3, 4, 7):
+            since = len(module.packets)
+            simulator.command("set holding 50 %d" % n)
+            module.wait(lambda p: p["type"] == "publish" and p["output"] == "event", since)
+        self.assertEqual([(e["before"], e["value"], e["serial"]) for e in self.edges(module)],
+                         [(0, 3, 3), (3, 4, 4), (4, 7, 7)])
 
 
 def pump(source, sink):

@@ -350,16 +350,40 @@ static int open_listener(struct simulator *simulator, const struct options *opti
 
 /* --- Commands --- */
 
+/* "set AREA ADDRESS VALUE": true if it was one that could be done. */
+static bool set_value(struct simulator *simulator, const char *line)
+{
+	modbus_mapping_t *mapping = simulator->mapping;
+	unsigned address, value;
+	char name[16];
+
+	if (sscanf(line, "set %15s %5u %5u", name, &address, &value) != 3)
+		return false;
+	for (int area = 0; area < VD_MODBUS_AREAS; area++) {
+		if (strcmp(name, vd_modbus_area_name((enum vd_modbus_area)area)) != 0)
+			continue;
+		if (address >= simulator->scenario->sizes[area])
+			return false;
+		if (area == VD_MODBUS_HOLDING)
+			mapping->tab_registers[address] = (uint16_t)value;
+		else if (area == VD_MODBUS_INPUT)
+			mapping->tab_input_registers[address] = (uint16_t)value;
+		else if (area == VD_MODBUS_COIL)
+			mapping->tab_bits[address] = value != 0;
+		else
+			mapping->tab_input_bits[address] = value != 0;
+		return true;
+	}
+	return false;
+}
+
 static void take_line(struct simulator *simulator, const char *line)
 {
 	struct vd_fault fault = { 0 };
-	unsigned address, value;
-	char area[16];
 
 	(void)pthread_mutex_lock(&simulator->lock);
-	if (sscanf(line, "set %15s %5u %5u", area, &address, &value) == 3 &&
-	    !strcmp(area, "holding") && address < simulator->scenario->sizes[VD_MODBUS_HOLDING])
-		simulator->mapping->tab_registers[address] = (uint16_t)value;
+	if (set_value(simulator, line))
+		(void)printf("done %s\n", line);
 	else if (vd_scenario_command(&simulator->scenario->faults, line, &fault) < 0)
 		(void)printf("error %s: %s\n", fault.text, line);
 	else

@@ -14,10 +14,10 @@ static const struct vd_modbus_output code = { .name = "code", .safe = 0, .active
 static const struct vd_modbus_output sequence = { .name = "sequence" };
 
 static const struct vd_modbus_verdicts full = {
-	&press, &ng, &ok, &code, &sequence, VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, 80, 500
+	&press, &ng, &ok, &code, &sequence, VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, 80, 500, 0
 };
 static const struct vd_modbus_verdicts only_ng = {
-	&press, &ng, NULL, NULL, NULL, VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, 80, 500
+	&press, &ng, NULL, NULL, NULL, VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, 80, 500, 0
 };
 
 /* Takes all that is due at now_ms and writes it down as "reject=1 ". */

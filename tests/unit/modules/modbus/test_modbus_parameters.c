@@ -83,6 +83,34 @@ static void verdicts_find_their_outputs(void **state)
 	assert_null(p->verdicts.ok);
 }
 
+#define EVENT(text)                                                                                \
+	"{\"devices\":{\"d\":{" TCP ",\"tags\":{\"t\":{\"address\":7,\"mask\":4,\"scale\":0.1},"   \
+	"\"f\":{\"address\":8,\"type\":\"float32\"}},\"outputs\":{\"o\":{\"address\":4}},"         \
+	"\"events\":{\"a\":{\"address\":1,\"acknowledge\":\"o\"},\"e\":{" text "}}}}}"
+
+static void an_event_watches_the_place_of_a_tag_or_its_own(void **state)
+{
+	VD_CLEANUP(vd_modbus_parameters_free) struct vd_modbus_parameters *p = NULL;
+	const struct vd_modbus_device *device;
+
+	assert_int_equal(read_text(EVENT("\"tag\":\"t\",\"on\":\"fall\",\"serial\":{\"address\":20,"
+					 "\"type\":\"string\",\"length\":5}"),
+				   &p, NULL),
+			 0);
+	device = p->devices;
+	assert_int_equal(device->event_count, 2);
+	assert_int_equal(device->events[1].on, VD_MODBUS_ON_FALL);
+	assert_int_equal(device->events[1].serial.count, 3);
+	assert_ptr_equal(device->events[0].acknowledge, &device->outputs[0]);
+	assert_null(device->events[0].serial.name);
+	assert_int_equal(device->tag_count, 4);
+	assert_ptr_equal(device->tags[1].event, &device->events[1]);
+	assert_int_equal(device->tags[1].address, 7);
+	assert_int_equal(device->tags[1].interval_ms, 20);
+	assert_int_equal(device->tags[1].format.mask, 4);
+	assert_true(device->tags[1].format.scale == 1);
+}
+
 #define TAG(text) "{\"devices\":{\"d\":{" TCP ",\"tags\":{\"t\":{" text "}}}}}"
 #define OUT(text, verdicts)                                                                        \
 	"{\"devices\":{\"d\":{" TCP ",\"outputs\":{\"o\":{" text "}}}},\"verdicts\":{" verdicts "}}"
@@ -126,6 +154,21 @@ static void what_is_wrong_is_named_by_its_place(void **state)
 		{ OUT("\"address\":1", "\"device\":\"d\",\"codeOutput\":\"o\""),
 		  "/verdicts/codeOutput" },
 		{ OUT("\"address\":1", "\"device\":\"d\""), "/verdicts" },
+		{ EVENT("\"on\":\"rise\""), "/devices/d/events/e" },
+		{ EVENT("\"tag\":\"t\",\"address\":1"), "/devices/d/events/e" },
+		{ EVENT("\"tag\":\"u\""), "/devices/d/events/e/tag" },
+		{ EVENT("\"tag\":\"f\""), "/devices/d/events/e/tag" },
+		{ EVENT("\"address\":1,\"type\":\"float32\""), "/devices/d/events/e/type" },
+		{ EVENT("\"address\":1,\"serial\":{\"address\":1,\"type\":\"string\"}"),
+		  "/devices/d/events/e/serial/length" },
+		{ EVENT("\"address\":1,\"acknowledge\":\"p\""), "/devices/d/events/e/acknowledge" },
+		{ EVENT("\"address\":1,\"acknowledge\":\"o\""), "/devices/d/events/e/acknowledge" },
+		{ EVENT("\"address\":1,\"on\":\"change\",\"acknowledge\":\"o\""),
+		  "/devices/d/events/e/acknowledge" },
+		{ "{\"devices\":{\"d\":{" TCP ",\"outputs\":{\"o\":{\"address\":4}},\"events\":{"
+		  "\"a\":{\"address\":1,\"acknowledge\":\"o\"}}}},"
+		  "\"verdicts\":{\"device\":\"d\",\"ngOutput\":\"o\"}}",
+		  "/verdicts" },
 	};
 
 	for (size_t i = 0; i < VD_COUNT(table); i++) {
@@ -142,4 +185,5 @@ static void what_is_wrong_is_named_by_its_place(void **state)
 VD_TEST_MAIN(cmocka_unit_test(defaults_come_from_the_schema),
 	     cmocka_unit_test(devices_at_one_end_share_a_connection),
 	     cmocka_unit_test(verdicts_find_their_outputs),
+	     cmocka_unit_test(an_event_watches_the_place_of_a_tag_or_its_own),
 	     cmocka_unit_test(what_is_wrong_is_named_by_its_place))
