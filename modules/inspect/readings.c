@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "modules/inspect/trigger.h"
+
+static void copy_condition(struct vd_reading_source *source, const cJSON *when)
+{
+	(void)snprintf(source->when_pointer, sizeof source->when_pointer, "%s",
+		       vd_json_string(when, "pointer", ""));
+	(void)snprintf(source->when_equals, sizeof source->when_equals, "%s",
+		       vd_json_string(when, "equals", ""));
+}
+
 void vd_readings_options_parse(const cJSON *parameters, struct vd_readings_options *ret_options)
 {
 	const cJSON *json;
@@ -21,6 +31,7 @@ void vd_readings_options_parse(const cJSON *parameters, struct vd_readings_optio
 			       vd_json_string(json, "from", ""));
 		(void)snprintf(source->pointer, sizeof source->pointer, "%s",
 			       vd_json_string(json, "pointer", ""));
+		copy_condition(source, vd_json_object(json, "when"));
 		source->within_ms = (uint64_t)vd_json_int(json, "withinMs", 0);
 		ret_options->count++;
 	}
@@ -39,13 +50,36 @@ static void take(struct vd_readings *readings, int name, const cJSON *value, uin
 	};
 }
 
+static bool is_meant(const struct vd_reading_source *source, const char *from, const cJSON *body)
+{
+	char text[VD_READING_TEXT];
+
+	if (source->from[0] && strcmp(source->from, from) != 0)
+		return false;
+	return !source->when_pointer[0] ||
+	       (vd_trigger_text_at(body, source->when_pointer, text, sizeof text) &&
+		strcmp(text, source->when_equals) == 0);
+}
+
+/* What the value's object says beside it; nothing said is good. */
+static bool is_good(const cJSON *body, const char *pointer)
+{
+	const char *end = strrchr(pointer, '/');
+	char parent[VD_READING_TEXT];
+
+	if (!end)
+		return true;
+	(void)snprintf(parent, sizeof parent, "%.*s", (int)(end - pointer), pointer);
+	return strcmp(vd_json_string(vd_json_at(body, parent), "quality", "good"), "good") == 0;
+}
+
 void vd_readings_take(struct vd_readings *readings, const struct vd_readings_options *options,
 		      const char *from, const cJSON *body, uint64_t now_ms)
 {
 	for (int i = 0; i < options->count; i++) {
 		const struct vd_reading_source *source = &options->sources[i];
 
-		if (!source->from[0] || strcmp(source->from, from) == 0)
+		if (is_meant(source, from, body) && is_good(body, source->pointer))
 			take(readings, i, vd_json_at(body, source->pointer), now_ms);
 	}
 }

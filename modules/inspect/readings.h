@@ -17,7 +17,8 @@ struct vd_reading_source {
 	char name[65];
 	char from[VD_READING_TEXT];    /* "bus/samples", or "": any */
 	char pointer[VD_READING_TEXT]; /* into the message */
-	uint64_t within_ms;            /* before or after the trigger */
+	char when_pointer[VD_READING_TEXT], when_equals[VD_READING_TEXT]; /* "": any message */
+	uint64_t within_ms; /* before or after the trigger */
 };
 
 struct vd_readings_options {
@@ -38,7 +39,10 @@ struct vd_readings {
 	uint64_t counts[VD_READING_NAMES]; /* taken so far */
 };
 
-/* A message. What is no number (or true, false: 1, 0) is no reading. */
+/*
+ * A message. What is no number (or true, false: 1, 0) is no reading, nor is a value that stands
+ * beside a quality other than good, as an old one that vedette-modbus(8) tells again.
+ */
 void vd_readings_take(struct vd_readings *readings, const struct vd_readings_options *options,
 		      const char *from, const cJSON *body, uint64_t now_ms);
 

@@ -98,7 +98,34 @@ static void without_parameters_nothing_is_said(void **state)
 	assert_null(vd_json_get(body, "values"));
 }
 
+/* As vedette-modbus(8) publishes them: all its devices on one output, old values told again. */
+static void samples_of_one_device_are_told_from_another_s_and_old_ones_are_none(void **state)
+{
+	static const char parameters_text[] =
+		"{\"values\":{\"temp\":{\"from\":\"bus/samples\",\"pointer\":\"/samples/t/value\","
+		"\"when\":{\"pointer\":\"/device\",\"equals\":\"oven\"},\"withinMs\":500}}}";
+	VD_CLEANUP(vd_json_free) cJSON *parameters = json_of(parameters_text);
+	VD_CLEANUP(vd_json_free) cJSON *body = NULL;
+	struct fixture f = { .options = { .count = 0 } };
+
+	vd_readings_options_parse(parameters, &f.options);
+	take(&f, "bus/samples",
+	     "{\"device\":\"oven\",\"samples\":{\"t\":{\"value\":180,\"quality\":\"good\"}}}",
+	     1000);
+	take(&f, "bus/samples",
+	     "{\"device\":\"oven\",\"samples\":{\"t\":{\"value\":180,\"quality\":\"stale\"}}}",
+	     1090);
+	take(&f, "bus/samples",
+	     "{\"device\":\"press\",\"samples\":{\"t\":{\"value\":20,\"quality\":\"good\"}}}",
+	     1100);
+	body = joined(&f, 1100);
+	assert_int_equal(vd_json_int(vd_json_at(body, "/values/temp"), "value", 0), 180);
+	assert_int_equal(vd_json_int(vd_json_at(body, "/values/temp"), "offsetMs", 0), -100);
+}
+
 VD_TEST_MAIN(
+	cmocka_unit_test(samples_of_one_device_are_told_from_another_s_and_old_ones_are_none),
+
 	cmocka_unit_test(the_reading_nearest_to_the_trigger_is_joined),
 	cmocka_unit_test(a_reading_too_far_off_or_of_another_module_or_without_a_number_is_null),
 	cmocka_unit_test(only_the_last_ones_are_remembered),
