@@ -105,14 +105,18 @@ static void name_blob(const struct vd_store *store, const struct vd_entry *entry
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "0123456789_-";
-	char time[VD_TIME_TEXT], name[sizeof enclosure->name];
+	const char *suffix = extension(enclosure->media_type);
+	char time[VD_TIME_TEXT], name[sizeof enclosure->name], *dot;
 
 	(void)snprintf(name, sizeof name, "%s", enclosure->name);
+	dot = strrchr(name, '.');
+	if (dot && strcmp(dot + 1, suffix) == 0)
+		*dot = '\0';
 	for (char *c = name; *c; c++)
 		*c = strchr(plain, *c) ? *c : '_';
 	(void)snprintf(out, VD_BLOB_BYTES, "%.10s/%s-%" PRIu64 "-%s-%.8s.%s",
 		       vd_time_text(entry->wall_ms, time), store->boot_id, entry->seq, name,
-		       enclosure->sha256, extension(enclosure->media_type));
+		       enclosure->sha256, suffix);
 }
 
 static int add_image(struct vd_writer *w, const struct vd_image *image, const char *name,

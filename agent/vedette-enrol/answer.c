@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,8 +53,16 @@ static bool add_authentication(cJSON *hub, const char *identity)
 	       vd_json_add_string(authentication, "privateKeyFile", identity);
 }
 
-static int write_config(const struct vd_folder *folder, const cJSON *answer, int mqtt_port,
-			struct vd_fault *fault)
+/* Of HOST[:PORT]; 0: none is there. */
+static int port_of(const char *hub)
+{
+	const char *colon = strrchr(hub, ':');
+
+	return colon && !strchr(colon, ']') ? (int)strtol(colon + 1, NULL, 10) : 0;
+}
+
+static int write_config(const struct vd_folder *folder, const cJSON *answer, const char *address,
+			int mqtt_port, struct vd_fault *fault)
 {
 	VD_CLEANUP(vd_json_free) cJSON *config = cJSON_CreateObject();
 	struct stat file;
@@ -67,6 +76,7 @@ static int write_config(const struct vd_folder *folder, const cJSON *answer, int
 	hub = cJSON_AddObjectToObject(config, "hub");
 	if (!hub || !vd_json_add_string(hub, "host", vd_json_string(answer, "hostName", "")) ||
 	    !vd_json_add_number(hub, "port", mqtt_port) ||
+	    (port_of(address) > 0 && !vd_json_add_number(hub, "httpsPort", port_of(address))) ||
 	    !vd_json_add_string(hub, "trustedCaFile", folder->ca) ||
 	    !add_authentication(hub, folder->identity))
 		return -ENOMEM;
@@ -102,7 +112,7 @@ int vd_answer_store(const struct vd_folder *folder, const cJSON *answer, const c
 	if (r == 0)
 		r = write_enrolment(folder, answer, hub, fault);
 	if (r == 0)
-		r = write_config(folder, answer, mqtt_port, fault);
+		r = write_config(folder, answer, hub, mqtt_port, fault);
 	if (r == 0)
 		r = vd_identity_write(folder->identity, vd_json_string(answer, "certificate", ""),
 				      key, common_name, fault);

@@ -130,7 +130,8 @@ class Demo:
         config = self.folder / "vedetted.conf"
         config.write_text(json.dumps({
             "deviceId": DEVICE,
-            "hub": {"host": "localhost", "port": self.hub.mqtts_port, "trustedCaFile": str(self.hub.ca / "ca.pem"),
+            "hub": {"host": "localhost", "port": self.hub.mqtts_port, "httpsPort": self.hub.https_port,
+                    "trustedCaFile": str(self.hub.ca / "ca.pem"),
                     "backoffFirstMs": 200, "backoffLimitMs": 2000,
                     "authentication": {"type": "sas", "keyFile": str(key)}},
             "stateFolder": str(self.folder / "state"), "runFolder": str(self.folder / "run"),

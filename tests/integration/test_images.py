@@ -447,6 +447,7 @@ class ImagesTest(unittest.TestCase):
         config = json.loads(line.agent.config_path.read_text())
         config["deviceId"] = line.device_id = "boxed"
         enrolled = json.loads(next(folder.rglob("*.conf")).read_text())
+        self.assertEqual(enrolled["hub"]["httpsPort"], line.cloud.https_port)
         config["hub"]["authentication"] = enrolled["hub"]["authentication"]
         line.agent.config_path.write_text(json.dumps(config))
 

@@ -33,7 +33,7 @@ static void digest_of(char colour, char sha256[static VD_SHA256_TEXT])
 static void put(struct bench *b, enum vd_class class, const char *verdict, char colour)
 {
 	char bytes[IMAGE], sha256[VD_SHA256_TEXT], body[64];
-	struct vd_attachment a = { .name = "over lay/1",
+	struct vd_attachment a = { .name = "over lay/1.jpg",
 				   .media_type = "image/jpeg",
 				   .sha256 = sha256,
 				   .bytes = IMAGE,
