@@ -173,9 +173,11 @@ int vd_edit(const struct vd_edit *edits, int count, const struct vd_edit_source 
 	    struct vd_edit_work *work, struct vd_edited *out)
 {
 	const struct vd_placement identity = vd_placement_identity();
+	const struct vd_place frame = { identity, identity, source->grey->width,
+					source->grey->height };
 	int r;
 
-	out->place = source->place ? *source->place : (struct vd_place){ identity, identity };
+	out->place = source->place ? *source->place : frame;
 	out->has_colour = source->colour && !takes_colours(edits, count);
 	r = edit_plane(edits, count, source->grey, source->pose, work, &out->grey, &out->place);
 	if (r == 0 && out->has_colour)

@@ -3,16 +3,17 @@
 
 #include <stdio.h>
 
-/* An image that was made is neither for the part nor against it. */
-static struct vd_part part_of(const struct vd_recipe *recipe, int step,
-			      const struct vd_step_result *results)
+static struct vd_part part_of(const struct vd_step_result *result)
 {
-	const struct vd_step_result *result = &results[step];
-	const bool looks_at_nothing =
-		result->state == VD_STEP_SKIPPED || recipe->steps[step].tool == VD_IMAGE;
-
 	return (struct vd_part){ .verdict = result->verdict,
-				 .is_skipped = looks_at_nothing && result->verdict == VD_OK };
+				 .is_skipped = result->state == VD_STEP_SKIPPED &&
+					       result->verdict == VD_OK };
+}
+
+/* An image that was made is neither for the part nor against it; one that was not is missing. */
+static bool says_nothing(const struct vd_step *step, const struct vd_step_result *result)
+{
+	return step->tool == VD_IMAGE && result->verdict == VD_OK;
 }
 
 static size_t collect(const struct vd_recipe *recipe, int camera,
@@ -22,9 +23,10 @@ static size_t collect(const struct vd_recipe *recipe, int camera,
 	size_t count = 0;
 
 	for (int i = 0; i < recipe->step_count; i++) {
-		if (recipe->steps[i].camera != camera)
+		if (recipe->steps[i].camera != camera ||
+		    says_nothing(&recipe->steps[i], &results[i]))
 			continue;
-		outcomes[count++] = (struct vd_step_outcome){ .part = part_of(recipe, i, results),
+		outcomes[count++] = (struct vd_step_outcome){ .part = part_of(&results[i]),
 							      .objects = &results[i].objects,
 							      .pose = &results[i].pose,
 							      .place = &results[i].place,
@@ -52,9 +54,9 @@ static enum vd_verdict judge_by(const struct vd_recipe *recipe, const struct vd_
 	for (int i = 0; !recipe->item_is_steps && i < recipe->camera_count; i++)
 		parts[count++] = judge_camera(recipe, i, results);
 	for (int i = 0; recipe->item_is_steps && i < recipe->item_step_count; i++)
-		parts[count++] = part_of(recipe, recipe->item_steps[i], results);
+		parts[count++] = part_of(&results[recipe->item_steps[i]]);
 	for (int i = 0; i < recipe->veto_count; i++)
-		vetoes[i] = part_of(recipe, recipe->vetoes[i], results);
+		vetoes[i] = part_of(&results[recipe->vetoes[i]]);
 	return vd_item_judge(rule, parts, count, vetoes, (size_t)recipe->veto_count);
 }
 

@@ -43,4 +43,5 @@ struct vd_rect vd_placement_box(const struct vd_placement *placement, struct vd_
 /* Where an edited image lies in its camera's frame, and where it would if the part lay as taught. */
 struct vd_place {
 	struct vd_placement in_frame, as_taught;
+	int frame_width, frame_height;
 };

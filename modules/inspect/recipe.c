@@ -238,7 +238,7 @@ static int check_kept(const struct vd_recipe *recipe, struct vd_fault *fault)
 
 	for (int i = 0; i < recipe->step_count; i++) {
 		const struct vd_step *step = &recipe->steps[i];
-		const bool is_veiled = recipe->veils[step->camera].is_set;
+		const bool is_veiled = recipe->veils[step->camera].count > 0;
 
 		if (!step->made.keep || (!is_veiled && --room >= 0))
 			continue;

@@ -19,8 +19,9 @@ void vd_step_result_init(struct vd_step_result *result)
 {
 	const struct vd_placement identity = vd_placement_identity();
 
-	*result = (struct vd_step_result){ .pose = vd_pose_identity(),
-					   .place = { identity, identity } };
+	*result =
+		(struct vd_step_result){ .pose = vd_pose_identity(),
+					 .place = { .in_frame = identity, .as_taught = identity } };
 	for (int i = 0; i < VD_MEASURES; i++)
 		result->values[i] = NAN;
 }

@@ -536,15 +536,30 @@ bool vd_step_takes_regions(const struct vd_step *step)
 	return vd_tool_gauges(step->tool) && !step->golden.path && !step->caliper.has_line;
 }
 
-/* In the pixels of what the step looks at. */
+/*
+ * Where the region lies in what the step looks at; width 0: not there. All of it that lies in the
+ * frame must be in an image that was made of it, but for a pixel of the frame that boxes are rounded
+ * by: of half an object nothing is known.
+ */
 static struct vd_rect region_seen(const struct vd_step_view *view)
 {
+	const struct vd_place *place = view->place;
+	struct vd_image frame = { 0 };
 	struct vd_placement back;
+	struct vd_rect whole, seen;
+	int slack;
 
-	if (!view->place)
-		return *view->region;
-	back = vd_placement_back(&view->place->in_frame);
-	return vd_placement_box(&back, *view->region);
+	if (!place)
+		return vd_image_clip(view->frame, *view->region);
+	frame.width = place->frame_width;
+	frame.height = place->frame_height;
+	back = vd_placement_back(&place->in_frame);
+	whole = vd_placement_box(&back, vd_image_clip(&frame, *view->region));
+	seen = vd_image_clip(view->frame, whole);
+	slack = 2 + (int)ceil(fmax(fabs(back.xx) + fabs(back.xy), fabs(back.yx) + fabs(back.yy)));
+	if (seen.width + slack < whole.width || seen.height + slack < whole.height)
+		seen.width = 0;
+	return seen;
 }
 
 /* false: result says why. */
@@ -556,12 +571,12 @@ static bool place(struct vd_step *step, const struct vd_step_view *view,
 				  vd_tool_name(step->tool));
 		return false;
 	}
-	step->roi = vd_image_clip(view->frame, region_seen(view));
+	step->roi = region_seen(view);
 	if (step->roi.width >= REGION_LEAST && step->roi.height >= REGION_LEAST)
 		return true;
-	vd_step_undecided(result, "bad_region", "%d, %d, %d x %d leaves nothing in the frame",
-			  view->region->x, view->region->y, view->region->width,
-			  view->region->height);
+	vd_step_undecided(result, "bad_region", "%d, %d, %d x %d %s", view->region->x,
+			  view->region->y, view->region->width, view->region->height,
+			  view->place ? "is not in the image" : "leaves nothing in the frame");
 	return false;
 }
 

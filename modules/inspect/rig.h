@@ -37,9 +37,9 @@ struct vd_step_view {
 /*
  * Runs one step. Whatever goes wrong is NO_DECISION in the result. A region given at run time (the
  * box of an object) is clipped to the frame; one that has less than 2 x 2 px inside is refused
- * with bad_region, as is one for a tool that cannot be run on any region: it never becomes the
- * whole frame. Objects come out in the whole frame's pixels all the same, whatever image was looked
- * at; what is measured is measured in that image's pixels.
+ * with bad_region, as is one that an edited image does not show whole, or for a tool that cannot be
+ * run on any region: it never becomes the whole frame. Objects come out in the whole frame's pixels
+ * all the same, whatever was looked at; what is measured is in the pixels of that image.
  */
 void vd_rig_run(struct vd_rig *rig, int step, const struct vd_step_view *view,
 		struct vd_step_result *ret_result);
