@@ -72,12 +72,38 @@ struct chain {
 	char hash[VD_SHA256_TEXT];
 	int64_t anchor_id; /* 0: none */
 	const char *anchor_hash;
+	int64_t begun; /* what was before it went for its age */
+	char begun_hash[VD_SHA256_TEXT];
+	bool is_confirmed; /* by an entry of the log itself */
+	bool is_printed;
 };
 
 static int broken(int64_t id, const char *text)
 {
 	return vd_say_error(VD_EXIT_FAILED, "the audit log is BROKEN at entry %lld: %s",
 			    (long long)id, text);
+}
+
+/* The hub says where the chain begins, and the log itself must say so later: an entry audit.expire. */
+static int begin(struct chain *chain, const cJSON *anchor)
+{
+	if (chain->id > 0 || !anchor)
+		return VD_EXIT_OK;
+	chain->id = chain->begun = vd_json_int(anchor, "id", 0);
+	(void)snprintf(chain->hash, sizeof chain->hash, "%s", vd_json_string(anchor, "hash", ""));
+	(void)memcpy(chain->begun_hash, chain->hash, sizeof chain->hash);
+	if (chain->anchor_id == chain->id && strcmp(chain->hash, chain->anchor_hash) != 0)
+		return broken(chain->id, "it is not what was noted");
+	return VD_EXIT_OK;
+}
+
+static bool says_so(const struct chain *chain, const cJSON *entry)
+{
+	const cJSON *details = vd_json_get(entry, "details");
+
+	return strcmp(vd_json_string(entry, "action", ""), "audit.expire") == 0 &&
+	       vd_json_int(details, "id", 0) == chain->begun &&
+	       strcmp(vd_json_string(details, "hash", ""), chain->begun_hash) == 0;
 }
 
 static int check_entry(struct chain *chain, const cJSON *entry)
@@ -93,8 +119,11 @@ static int check_entry(struct chain *chain, const cJSON *entry)
 		return broken(id, "it was changed, or one before it");
 	if (id == chain->anchor_id && strcmp(hash, chain->anchor_hash) != 0)
 		return broken(id, "it is not what was noted");
+	chain->is_confirmed |= says_so(chain, entry);
 	chain->id = id;
 	(void)memcpy(chain->hash, hash, sizeof hash);
+	if (chain->is_printed)
+		return vd_say_json(entry);
 	return VD_EXIT_OK;
 }
 
@@ -112,6 +141,8 @@ static int check_page(struct vd_ctl *ctl, struct chain *chain)
 	request.path = path.data;
 	r = vd_client_call(ctl->client, &request, &page);
 	items = vd_json_array(page, "items");
+	if (r == VD_EXIT_OK)
+		r = begin(chain, vd_json_get(page, "anchor"));
 	cJSON_ArrayForEach(entry, items)
 	{
 		if (r == VD_EXIT_OK)
@@ -135,24 +166,47 @@ static int read_anchor(const char *text, struct chain *chain)
 	return VD_EXIT_OK;
 }
 
-int vd_cmd_audit_verify(struct vd_ctl *ctl)
+static int walk(struct vd_ctl *ctl, struct chain *chain)
 {
-	struct chain chain = { .hash = VD_AUDIT_START };
-	int r = read_anchor(ctl->anchor, &chain), more = 1;
+	int r = read_anchor(ctl->anchor, chain), more = 1;
 
 	if (r != VD_EXIT_OK)
 		return r;
 	while (more > 0)
-		more = check_page(ctl, &chain);
+		more = check_page(ctl, chain);
 	if (more < 0)
 		return -more;
-	if (chain.anchor_id > chain.id)
-		return broken(chain.id + 1, "entries up to the one that was noted are missing");
-	if (ctl->is_json)
-		(void)printf("{\"entries\":%lld,\"hash\":\"%s\"}\n", (long long)chain.id,
-			     chain.hash);
-	else
-		(void)printf("good: %lld entries, note %lld:%s\n", (long long)chain.id,
-			     (long long)chain.id, chain.hash);
+	if (chain->anchor_id > chain->id)
+		return broken(chain->id + 1, "entries up to the one that was noted are missing");
+	if (chain->begun && !chain->is_confirmed)
+		return broken(chain->begun + 1, "no entry of the log says what went before it");
 	return VD_EXIT_OK;
+}
+
+int vd_cmd_audit_verify(struct vd_ctl *ctl)
+{
+	struct chain chain = { .hash = VD_AUDIT_START };
+	int r = walk(ctl, &chain);
+
+	if (r != VD_EXIT_OK)
+		return r;
+	if (ctl->is_json)
+		(void)printf("{\"entries\":%lld,\"last\":%lld,\"hash\":\"%s\"}\n",
+			     (long long)(chain.id - chain.begun), (long long)chain.id, chain.hash);
+	else
+		(void)printf("good: %lld entries, note %lld:%s\n",
+			     (long long)(chain.id - chain.begun), (long long)chain.id, chain.hash);
+	return VD_EXIT_OK;
+}
+
+/* A line an entry, checked on the way; the note goes to stderr, for it belongs elsewhere. */
+int vd_cmd_audit_export(struct vd_ctl *ctl)
+{
+	struct chain chain = { .hash = VD_AUDIT_START, .is_printed = true };
+	int r = walk(ctl, &chain);
+
+	if (r == VD_EXIT_OK)
+		(void)fprintf(stderr, "good: %lld entries, note %lld:%s\n",
+			      (long long)(chain.id - chain.begun), (long long)chain.id, chain.hash);
+	return r;
 }

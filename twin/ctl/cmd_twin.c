@@ -22,6 +22,11 @@ static int call_twin(struct vd_ctl *ctl, const char *method, const cJSON *body, 
 	struct vd_request request = { .method = method, .body = body };
 	int r = vd_say_path(ctl, "/twins", ctl->arguments[0], &path);
 
+	if (r == 0 && body && ctl->comment) {
+		r = vd_buf_printf(&path, "?comment=");
+		if (r == 0)
+			r = vd_client_escape(ctl->client, ctl->comment, &path);
+	}
 	if (r < 0)
 		return r == -EINVAL ? VD_EXIT_USAGE : VD_EXIT_FAILED;
 	if (body)
@@ -214,7 +219,8 @@ int vd_cmd_twin_set(struct vd_ctl *ctl)
 
 static int print_history(const cJSON *list)
 {
-	static const char *const headings[] = { "VERSION", "TIME", "AUTHOR", "OPERATION", NULL };
+	static const char *const headings[] = { "VERSION",   "TIME",    "AUTHOR",
+						"OPERATION", "COMMENT", NULL };
 	VD_CLEANUP(vd_table_free) struct vd_table *table = NULL;
 	const cJSON *entry;
 
@@ -225,7 +231,8 @@ static int print_history(const cJSON *list)
 		char version[32];
 		const char *const cells[] = { version, vd_json_string(entry, "changedTime", NULL),
 					      vd_json_string(entry, "author", NULL),
-					      vd_json_string(entry, "operation", NULL) };
+					      vd_json_string(entry, "operation", NULL),
+					      vd_json_string(entry, "comment", NULL) };
 
 		(void)snprintf(version, sizeof version, "%lld",
 			       (long long)vd_json_int(entry, "version", 0));

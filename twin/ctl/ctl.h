@@ -34,8 +34,8 @@ struct vd_ctl {
 	bool is_any, is_dry_run;
 	const char *arch, *out, *key, *comment;
 	const char *item, *sha256, *boxes, *since, *coco;
-	int days;                                        /* -1: not given */
-	int limit, wait_s, timeout_s, connect_timeout_s; /* -1: not given */
+	int days;                                                 /* -1: not given */
+	int limit, wait_s, timeout_s, connect_timeout_s, older_s; /* -1: not given */
 };
 
 /* Each returns an enum vd_exit and has said on stderr what went wrong. */
@@ -58,6 +58,11 @@ int vd_cmd_certificate_list(struct vd_ctl *ctl);
 int vd_cmd_certificate_revoke(struct vd_ctl *ctl);
 int vd_cmd_audit_list(struct vd_ctl *ctl);
 int vd_cmd_audit_verify(struct vd_ctl *ctl);
+int vd_cmd_audit_export(struct vd_ctl *ctl);
+int vd_cmd_drift(struct vd_ctl *ctl);
+int vd_cmd_deadletter_list(struct vd_ctl *ctl);
+int vd_cmd_deadletter_show(struct vd_ctl *ctl);
+int vd_cmd_deadletter_replay(struct vd_ctl *ctl);
 int vd_cmd_package_keygen(struct vd_ctl *ctl);
 int vd_cmd_package_build(struct vd_ctl *ctl);
 int vd_cmd_package_sign(struct vd_ctl *ctl);

@@ -27,7 +27,7 @@ static const struct command {
 	{ "device", "disable", 1, 1, vd_cmd_device_disable, "DEVICE" },
 	{ "twin", "get", 1, 1, vd_cmd_twin_get, "DEVICE [--section desired|reported|tags]" },
 	{ "twin", "set", 1, -1, vd_cmd_twin_set,
-	  "DEVICE PATH=VALUE... | --file FILE [--replace] [--wait S]" },
+	  "DEVICE PATH=VALUE... | --file FILE [--replace] [--wait S] [--comment T]" },
 	{ "twin", "diff", 1, 1, vd_cmd_twin_diff, "DEVICE [--all]" },
 	{ "twin", "history", 1, 2, vd_cmd_twin_history, "DEVICE [VERSION] [--limit N]" },
 	{ "verdicts", NULL, 0, 0, vd_cmd_verdicts,
@@ -64,6 +64,11 @@ static const struct command {
 	  "LABEL --device ID --item ITEM | --sha256 HEX [--boxes JSON] [--comment TEXT]" },
 	{ "label", "list", 0, 0, vd_cmd_label_list,
 	  "[--device ID] [--item ITEM] [--sha256 HEX] [--limit N]" },
+	{ "audit", "export", 0, 0, vd_cmd_audit_export, "[--anchor ID:HASH]" },
+	{ "drift", NULL, 0, 0, vd_cmd_drift, "[--older-than S]" },
+	{ "deadletter", "list", 0, 0, vd_cmd_deadletter_list, "[--device ID] [--limit N]" },
+	{ "deadletter", "show", 1, 1, vd_cmd_deadletter_show, "ID" },
+	{ "deadletter", "replay", 0, -1, vd_cmd_deadletter_replay, "ID... | --all" },
 	{ "stats", NULL, 0, 0, vd_cmd_stats, "[--device ID]" },
 	{ "usage", NULL, 0, 0, vd_cmd_usage, "[--device ID] [--days N]" },
 };
@@ -149,6 +154,7 @@ static const struct option_row {
 	{ "limit", NUMBER, offsetof(struct parsed, ctl.limit) },
 	{ "wait", NUMBER, offsetof(struct parsed, ctl.wait_s) },
 	{ "timeout", NUMBER, offsetof(struct parsed, ctl.timeout_s) },
+	{ "older-than", NUMBER, offsetof(struct parsed, ctl.older_s) },
 	{ "connect-timeout", NUMBER, offsetof(struct parsed, ctl.connect_timeout_s) },
 };
 
@@ -281,7 +287,8 @@ int main(int argc, char **argv)
 			 .limit = -1,
 			 .wait_s = -1,
 			 .timeout_s = -1,
-			 .connect_timeout_s = -1 },
+			 .connect_timeout_s = -1,
+			 .older_s = -1 },
 	};
 	int r = read_options(argc, argv, &parsed);
 

@@ -43,6 +43,9 @@ static void fill_in(struct vd_config *config, cJSON *json)
 	config->package_store_bytes = vd_json_int(json, "packageStoreBytes", 0);
 	config->package_days = (int)vd_json_int(json, "packageKeepDays", 0);
 	config->package_keys = vd_json_array(json, "packageKeys");
+	config->daily_messages = vd_json_int(json, "dailyMessages", 0);
+	config->daily_bytes = vd_json_int(json, "dailyBytes", 0);
+	config->audit_days = (int)vd_json_int(json, "auditRetentionDays", 0);
 	config->message_ttl_s = (int)vd_json_int(json, "messageTtlS", 0);
 	config->message_max_delivery_count = (int)vd_json_int(json, "messageMaxDeliveryCount", 0);
 	config->retention_days = (int)vd_json_int(json, "telemetryRetentionDays", 0);

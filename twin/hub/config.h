@@ -18,11 +18,13 @@ struct vd_config {
 	int message_ttl_s, message_max_delivery_count;
 	const char *image_folder; /* "": images in state_folder */
 	int64_t image_bytes, image_store_bytes;
-	int image_retention_days; /* 0: for ever */
+	int image_retention_days;   /* 0: for ever */
 	const char *package_folder; /* "": packages in state_folder */
 	int64_t package_bytes, package_store_bytes;
 	int package_days;
 	const cJSON *package_keys;
+	int64_t daily_messages, daily_bytes; /* of a device; 0: no bound */
+	int audit_days;                      /* 0: for ever */
 	bool has_query_index;
 	const cJSON *query_index_paths; /* texts, beside tags */
 };

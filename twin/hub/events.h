@@ -17,6 +17,7 @@
  *   identity    createDeviceIdentity, …
  *   feedback    what became of a cloud-to-device message that asked for it
  *   file        fileUploaded, fileUploadFailed
+ *   quota       quotaWarning, quotaExceeded
  * The data of all but the first: {"type","operation","deviceId","moduleId"?,"time","body"}.
  * A client that reads slowly is given records later, from the database; one that leaves a
  * megabyte of other events unread is let go.

@@ -32,8 +32,10 @@
 #include "twin/hub/policies.h"
 #include "twin/hub/queries.h"
 #include "twin/hub/query_index.h"
+#include "twin/hub/quota.h"
 #include "twin/hub/slices.h"
 #include "twin/hub/store/store.h"
+#include "twin/hub/store/trust.h"
 #include "twin/hub/telemetry.h"
 #include "twin/hub/twins.h"
 
@@ -55,6 +57,8 @@ struct vd_hub {
 	struct vd_query_index *query_index;
 	struct vd_queries *queries;
 	struct vd_slices *slices;
+	struct vd_quota *quota;
+	int64_t audit_day; /* that old entries were deleted on, or before */
 	struct vd_events *events;
 	struct vd_c2d *c2d;
 	struct vd_images *images;
@@ -246,11 +250,28 @@ static int expire(struct vd_hub *hub)
 	return count;
 }
 
+/* Once a day: each time leaves an entry in the log itself. */
+static bool expire_audit(struct vd_hub *hub, int64_t now_ms)
+{
+	int64_t days = hub->config->audit_days;
+	int count;
+
+	if (days == 0 || hub->audit_day == now_ms / DAY_MS)
+		return false;
+	count = vd_store_audit_expire(hub->store, now_ms - days * DAY_MS, EXPIRE_ROWS, now_ms);
+	if (count >= EXPIRE_ROWS)
+		return true;
+	hub->audit_day = now_ms / DAY_MS;
+	return false;
+}
+
 static void do_chores(void *argument)
 {
 	struct vd_hub *hub = argument;
 	bool is_more = expire(hub) >= EXPIRE_ROWS;
 
+	is_more |= expire_audit(hub, vd_clock_wall_ms());
+	is_more |= vd_quota_look(hub->quota, vd_clock_wall_ms());
 	(void)!vd_devices_flush(hub->devices);
 	(void)!vd_store_enrolment_expire(hub->store, vd_clock_wall_ms() - TOKENS_KEPT_MS);
 	(void)!vd_store_usage_expire(hub->store, vd_clock_wall_ms() / DAY_MS - USAGE_DAYS);
@@ -357,6 +378,8 @@ static int make_services(struct vd_hub *hub, struct vd_fault *fault)
 		r = open_images(hub, fault);
 	if (r == 0)
 		r = open_packages(hub, fault);
+	if (r == 0)
+		r = vd_quota_new(hub->store, hub->events, hub->config, &hub->quota);
 	if (r == 0)
 		r = vd_devices_export(hub->devices);
 	return r;
@@ -470,6 +493,7 @@ struct vd_hub *vd_hub_free(struct vd_hub *hub)
 		hub->packages = vd_packages_free(hub->packages);
 		hub->thumbnails = vd_thumbnails_free(hub->thumbnails);
 		hub->images = vd_images_free(hub->images);
+		hub->quota = vd_quota_free(hub->quota);
 		hub->events = vd_events_free(hub->events);
 		hub->http = vd_http_free(hub->http);
 		hub->link = vd_link_free(hub->link);

@@ -97,31 +97,49 @@ static int take_batch(struct vd_store *store, const struct vd_name *name,
 	return r;
 }
 
-int vd_ingest_take(struct vd_store *store, const struct vd_spool_record *message)
+static int take_message(struct vd_store *store, const struct vd_name *name,
+			const struct vd_spool_record *message)
 {
 	VD_CLEANUP(vd_message_properties_fini) struct vd_message_properties properties = { 0 };
 	struct vd_fault fault = { 0 };
+	int r = vd_message_properties_read(message->bag, &properties, &fault);
+
+	if (r == -EINVAL)
+		return bury(store, name, message, &fault, 0);
+	if (r < 0)
+		return r;
+	if (properties.is_batch)
+		return take_batch(store, name, message, &properties);
+	return vd_message_read(name, message->received_ms, &properties, message->payload,
+			       message->payload_len, add_record, store);
+}
+
+int vd_ingest_take(struct vd_store *store, const struct vd_spool_record *message)
+{
 	struct vd_name name = { 0 };
 	int r;
 
 	if (vd_name_parse(message->identity, &name) < 0)
 		return 0; /* the broker admits no such identity */
-	r = vd_message_properties_read(message->bag, &properties, &fault);
-	if (r == -EINVAL)
-		return bury(store, &name, message, &fault, 0);
-	if (r < 0)
-		return r;
 	r = vd_store_touch(store, &name, message->received_ms);
-	if (r < 0)
-		return r;
-	r = vd_store_usage_add(store, name.device, message->received_ms, 1,
-			       (int64_t)message->payload_len);
-	if (r < 0)
-		return r;
-	if (properties.is_batch)
-		return take_batch(store, &name, message, &properties);
-	return vd_message_read(&name, message->received_ms, &properties, message->payload,
-			       message->payload_len, add_record, store);
+	if (r >= 0)
+		r = vd_store_usage_add(store, name.device, message->received_ms, 1,
+				       (int64_t)message->payload_len);
+	return r < 0 ? r : take_message(store, &name, message);
+}
+
+int vd_ingest_again(struct vd_store *store, const struct vd_dead_letter *letter)
+{
+	char identity[VD_ID_BYTES];
+	const struct vd_spool_record message = {
+		.identity = vd_name_text(&letter->name, identity),
+		.bag = letter->properties,
+		.payload = letter->payload,
+		.payload_len = letter->payload_len,
+		.received_ms = letter->received_ms,
+	};
+
+	return take_message(store, &letter->name, &message);
 }
 
 /* 1: there is more, 0: the end. */

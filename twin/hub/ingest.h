@@ -25,3 +25,5 @@ uint64_t vd_ingest_backlog(const struct vd_ingest *ingest);
 
 /* One message into the database, inside the caller's transaction. <0: the database failed. */
 VD_MUST int vd_ingest_take(struct vd_store *store, const struct vd_spool_record *message);
+/* A message that could not be read, once more; its receipt was counted then. */
+VD_MUST int vd_ingest_again(struct vd_store *store, const struct vd_dead_letter *letter);

@@ -228,6 +228,23 @@ static int write_database(const struct vd_metrics_view *view, struct vd_buf *out
 		      : r;
 }
 
+static int write_quota(const struct vd_metrics_view *view, struct vd_buf *out)
+{
+	static const int levels[] = { 80, 100 };
+	int64_t count = 0;
+	int r = family(out, "vedette_hub_quota_devices", "gauge",
+		       "Devices that have sent so many per cent of their daily quota today.");
+
+	for (size_t i = 0; r == 0 && i < VD_COUNT(levels); i++) {
+		r = vd_store_usage_alarmed(view->store, view->now_ms / 86400000, levels[i], &count);
+		if (r == 0)
+			r = vd_buf_printf(out,
+					  "vedette_hub_quota_devices{percent=\"%d\"} %" PRId64 "\n",
+					  levels[i], count);
+	}
+	return r;
+}
+
 static int write_certificates(const struct vd_metrics_view *view, struct vd_buf *out)
 {
 	int64_t valid = 0, revoked = 0, end_ms = 0;
@@ -305,6 +322,8 @@ int vd_metrics_write(const struct vd_metrics_view *view, struct vd_buf *out)
 		r = write_fleet(view, out);
 	if (r == 0)
 		r = write_database(view, out);
+	if (r == 0)
+		r = write_quota(view, out);
 	if (r == 0)
 		r = write_certificates(view, out);
 	return r == 0 && view->with_each_device ? write_each_device(view, out) : r;

@@ -38,14 +38,15 @@ struct vd_twins *vd_twins_free(struct vd_twins *twins)
 }
 
 static int add_history(struct vd_store *store, const struct vd_name *name,
-		       const struct vd_section *desired, const char *author, const char *operation,
-		       int64_t now_ms)
+		       const struct vd_section *desired, const struct vd_twin_update *update,
+		       const char *operation)
 {
 	const struct vd_history entry = {
 		.version = vd_section_version(desired),
-		.changed_ms = now_ms,
-		.author = author,
+		.changed_ms = update->now_ms,
+		.author = update->author,
 		.operation = operation,
+		.comment = update->comment,
 	};
 
 	return vd_store_history_add(store, name, &entry, vd_section_data(desired));
@@ -55,6 +56,7 @@ int vd_twins_create(struct vd_store *store, const struct vd_name *name, int64_t 
 {
 	VD_CLEANUP(vd_twin_fini)
 	struct vd_twin twin = { .version = 1, .etag = 1, .tags = cJSON_CreateObject() };
+	const struct vd_twin_update update = { .author = "", .now_ms = now_ms };
 	int r = twin.tags ? vd_section_new(VD_SECTION_DESIRED, &twin.desired) : -ENOMEM;
 
 	if (r == 0)
@@ -62,7 +64,7 @@ int vd_twins_create(struct vd_store *store, const struct vd_name *name, int64_t 
 	if (r == 0)
 		r = vd_store_twin_put(store, name, &twin);
 	if (r == 0)
-		r = add_history(store, name, twin.desired, "", "create", now_ms);
+		r = add_history(store, name, twin.desired, &update, "create");
 	return r;
 }
 
@@ -348,8 +350,8 @@ static int change_in_transaction(struct vd_twins *t, const struct vd_name *name,
 	change->twin.etag++;
 	r = vd_store_twin_put(t->store, name, &change->twin);
 	if (r == 0 && change->desired)
-		r = add_history(t->store, name, change->twin.desired, update->author,
-				update->is_replace ? "replace" : "update", update->now_ms);
+		r = add_history(t->store, name, change->twin.desired, update,
+				update->is_replace ? "replace" : "update");
 	if (r == 0 && update->also)
 		r = update->also(t->store, update->argument);
 	return r == 0 ? note_change(t, name, change) : r;

@@ -46,6 +46,7 @@ struct vd_twin_update {
 	bool is_replace;   /* the sections present become the whole content, else merge patches */
 	const char *if_match;
 	const char *author;
+	const char *comment; /* why, kept in the history; NULL: not said */
 	int64_t now_ms;
 	/* Writes what must come or fail with the change, in its transaction; NULL: nothing. */
 	int (*also)(struct vd_store *store, void *argument);

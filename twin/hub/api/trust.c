@@ -206,12 +206,22 @@ static bool is_newest(const struct vd_call *call)
 	return order && strcmp(order, "newest") == 0;
 }
 
+/* Where the chain begins, if what was before it went for its age. */
+static bool add_anchor(cJSON *body, int64_t id, const char *hash)
+{
+	cJSON *anchor = id ? cJSON_AddObjectToObject(body, "anchor") : NULL;
+
+	return !id || (anchor && vd_json_add_number(anchor, "id", (double)id) &&
+		       vd_json_add_string(anchor, "hash", hash));
+}
+
 int vd_api_audit_list(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 		      struct vd_fault *fault)
 {
 	VD_CLEANUP(vd_json_free) cJSON *body = cJSON_CreateObject();
 	struct page page = { .now_ms = now_ms };
-	int64_t limit = 0;
+	int64_t limit = 0, anchor = 0;
+	char hash[VD_AUDIT_HASH_BYTES];
 	struct vd_audit_filter filter = {
 		.actor = vd_call_argument(call, "actor"),
 		.action = vd_call_argument(call, "action"),
@@ -226,7 +236,10 @@ int vd_api_audit_list(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 	page.last_id = filter.after;
 	if (r == 0)
 		r = vd_store_audit_each(api->store, &filter, add_audit, &page);
+	if (r == 0)
+		r = vd_store_audit_anchor(api->store, &anchor, hash);
 	if (r == 0 && (!body || !vd_json_add_take(body, "items", &page.items) ||
+		       !add_anchor(body, anchor, hash) ||
 		       !vd_json_add_number(body, "continuation", (double)page.last_id)))
 		r = -ENOMEM;
 	page.items = vd_json_free(page.items);

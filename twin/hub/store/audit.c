@@ -16,6 +16,12 @@
 static const char last_sql[] = "SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1";
 static const char add_sql[] = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)";
 static const char count_sql[] = "SELECT coalesce(max(id), 0) FROM audit";
+static const char anchor_sql[] = "SELECT id, hash FROM audit_anchor";
+static const char anchor_set_sql[] = "INSERT OR REPLACE INTO audit_anchor VALUES (1, ?, ?)";
+static const char old_sql[] =
+	"SELECT id, hash FROM (SELECT id, hash, time_ms FROM audit ORDER BY id LIMIT ?2)"
+	" WHERE time_ms < ?1 AND id < (SELECT max(id) FROM audit) ORDER BY id DESC LIMIT 1";
+static const char expire_sql[] = "DELETE FROM audit WHERE id <= ?";
 #define EACH_WHERE                                                                                 \
 	"SELECT id, time_ms, actor, action, target, details, hash FROM audit WHERE id > ?1"        \
 	" AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL"          \
@@ -168,4 +174,79 @@ int vd_store_audit_count(struct vd_store *s, int64_t *ret_count)
 	*ret_count = sqlite3_column_int64(q, 0);
 	vd_sql_done(q);
 	return 0;
+}
+
+/* --- retention --- */
+
+/* VD_STORE_NONE: there is no such row. */
+static int read_link(struct vd_store *s, sqlite3_stmt *q, int64_t *ret_id,
+		     char hash[static VD_AUDIT_HASH_BYTES])
+{
+	int r = vd_sql_step(s, q);
+
+	*ret_id = 0;
+	(void)memcpy(hash, VD_AUDIT_START, VD_AUDIT_HASH_BYTES);
+	if (r <= 0)
+		return r == 0 ? VD_STORE_NONE : r;
+	*ret_id = sqlite3_column_int64(q, 0);
+	vd_sql_copy(q, 1, hash, VD_AUDIT_HASH_BYTES);
+	vd_sql_done(q);
+	return 0;
+}
+
+int vd_store_audit_anchor(struct vd_store *s, int64_t *ret_id,
+			  char ret_hash[static VD_AUDIT_HASH_BYTES])
+{
+	int r = read_link(s, vd_sql(s, anchor_sql, ""), ret_id, ret_hash);
+
+	return r == VD_STORE_NONE ? 0 : r;
+}
+
+static int note_expiry(struct vd_store *s, int64_t id, const char *hash, int64_t now_ms)
+{
+	VD_CLEANUP(vd_json_free) cJSON *details = cJSON_CreateObject();
+	const struct vd_audit_entry entry = { .time_ms = now_ms,
+					      .actor = "hub",
+					      .action = "audit.expire",
+					      .target = "audit",
+					      .details = details };
+
+	if (!details || !vd_json_add_number(details, "id", (double)id) ||
+	    !vd_json_add_string(details, "hash", hash))
+		return -ENOMEM;
+	return vd_store_audit_add(s, &entry);
+}
+
+/* The number deleted. */
+static int expire(struct vd_store *s, int64_t before_ms, int limit, int64_t now_ms)
+{
+	char hash[VD_AUDIT_HASH_BYTES];
+	int64_t id;
+	int r = read_link(s, vd_sql(s, old_sql, "ii", before_ms, (int64_t)limit), &id, hash);
+
+	if (r != 0)
+		return r == VD_STORE_NONE ? 0 : r;
+	r = vd_sql_run(s, vd_sql(s, anchor_set_sql, "it", id, hash));
+	if (r == 0)
+		r = vd_sql_run(s, vd_sql(s, expire_sql, "i", id));
+	if (r != 0)
+		return r < 0 ? r : -EIO;
+	limit = vd_sql_changes(s);
+	r = note_expiry(s, id, hash, now_ms);
+	return r < 0 ? r : limit;
+}
+
+int vd_store_audit_expire(struct vd_store *s, int64_t before_ms, int limit, int64_t now_ms)
+{
+	int count, r = vd_store_begin(s);
+
+	if (r < 0)
+		return r;
+	count = expire(s, before_ms, limit, now_ms);
+	if (count <= 0) {
+		vd_store_rollback(s);
+		return count;
+	}
+	r = vd_store_commit(s);
+	return r < 0 ? r : count;
 }

@@ -28,6 +28,8 @@ static const char expire_letters_sql[] =
 static const char letter_add_sql[] =
 	"INSERT INTO dead_letters (device_id, module_id, received_ms, reason, properties, payload)"
 	" VALUES (?, ?, ?, ?, ?, ?)";
+static const char letter_trim_sql[] =
+	"DELETE FROM dead_letters WHERE id <= (SELECT max(id) FROM dead_letters) - ?";
 static const char letter_count_sql[] = "SELECT count(*) FROM dead_letters";
 static const char spool_get_sql[] = "SELECT segment, position FROM spool";
 static const char spool_set_sql[] = "INSERT INTO spool VALUES (1, ?, ?) ON CONFLICT DO UPDATE"
@@ -118,9 +120,13 @@ int vd_store_expire(struct vd_store *s, int64_t before_ms, int limit)
 
 int vd_store_dead_letter_add(struct vd_store *s, const struct vd_dead_letter *letter)
 {
-	return vd_sql_run(s, vd_sql(s, letter_add_sql, "ttittb", letter->name.device,
-				    letter->name.module, letter->received_ms, letter->reason,
-				    letter->properties, letter->payload, letter->payload_len));
+	int r = vd_sql_run(s, vd_sql(s, letter_add_sql, "ttittb", letter->name.device,
+				     letter->name.module, letter->received_ms, letter->reason,
+				     letter->properties, letter->payload, letter->payload_len));
+
+	if (r == 0)
+		r = vd_sql_run(s, vd_sql(s, letter_trim_sql, "i", (int64_t)VD_DEAD_LETTERS_MAX));
+	return r == VD_STORE_NONE ? 0 : r;
 }
 
 int vd_store_dead_letter_count(struct vd_store *s, int64_t *ret_count)

@@ -165,6 +165,7 @@ struct vd_history {
 	int64_t changed_ms;
 	const char *author;
 	const char *operation; /* "create", "update", "replace" */
+	const char *comment;   /* "" none */
 };
 typedef int (*vd_history_fn)(const struct vd_history *entry, void *argument);
 VD_MUST int vd_store_history_add(struct vd_store *store, const struct vd_name *name,
@@ -233,6 +234,8 @@ VD_MUST int vd_store_expire(struct vd_store *store, int64_t before_ms, int limit
 /* Gives up to pages of what was deleted back to the file system. */
 VD_MUST int vd_store_shrink(struct vd_store *store, int pages);
 
+/* The newest VD_DEAD_LETTERS_MAX are kept. */
+enum { VD_DEAD_LETTERS_MAX = 2000 };
 struct vd_dead_letter {
 	struct vd_name name;
 	int64_t received_ms;

@@ -9,6 +9,7 @@
 
 /* --- the audit log --- */
 
+enum { VD_AUDIT_HASH_BYTES = 65 };
 struct vd_audit_entry {
 	int64_t id; /* given by the store */
 	int64_t time_ms;
@@ -34,6 +35,16 @@ VD_MUST int vd_store_audit_each(struct vd_store *store, const struct vd_audit_fi
 /* As it is hashed and shown: {"id","time","actor","action","target","details"[,"hash"]}; NULL: no memory. */
 cJSON *vd_audit_json(const struct vd_audit_entry *entry);
 VD_MUST int vd_store_audit_count(struct vd_store *store, int64_t *ret_count);
+
+/* The last entry that was deleted for its age; id 0 and VD_AUDIT_START's text: none. */
+VD_MUST int vd_store_audit_anchor(struct vd_store *store, int64_t *ret_id,
+				  char ret_hash[static VD_AUDIT_HASH_BYTES]);
+/*
+ * Deletes up to limit entries from before before_ms, but never the last one, and keeps the hash of
+ * the last one that went as the anchor, also as an entry of its own. The number deleted, or <0.
+ */
+VD_MUST int vd_store_audit_expire(struct vd_store *store, int64_t before_ms, int limit,
+				  int64_t now_ms);
 
 /*
  * Around a call that may change something: the entry (borrowed until _end) goes into the first
@@ -110,6 +121,7 @@ struct vd_usage_row {
 	int64_t day; /* since 1970, UTC */
 	const char *device;
 	int64_t messages, bytes;
+	int alarmed; /* per cent of its quota that was told */
 };
 typedef int (*vd_usage_fn)(const struct vd_usage_row *row, void *argument);
 VD_MUST int vd_store_usage_add(struct vd_store *store, const char *device, int64_t now_ms,
@@ -117,6 +129,14 @@ VD_MUST int vd_store_usage_add(struct vd_store *store, const char *device, int64
 /* By day, then device; device NULL: all. */
 VD_MUST int vd_store_usage_each(struct vd_store *store, const char *device, int64_t first_day,
 				int64_t last_day, int limit, vd_usage_fn fn, void *argument);
+/* Of one day, those behind `after` by name who were told of less than alarmed per cent. */
+VD_MUST int vd_store_usage_below(struct vd_store *store, int64_t day, int alarmed,
+				 const char *after, int limit, vd_usage_fn fn, void *argument);
+VD_MUST int vd_store_usage_alarm(struct vd_store *store, const char *device, int64_t day,
+				 int alarmed);
+/* Devices of that day who were told of at least so much. */
+VD_MUST int vd_store_usage_alarmed(struct vd_store *store, int64_t day, int alarmed,
+				   int64_t *ret_count);
 VD_MUST int vd_store_usage_expire(struct vd_store *store, int64_t before_day);
 
 /* --- files --- */

@@ -30,13 +30,13 @@ static const char put_sql[] =
 	" ON CONFLICT DO UPDATE SET version = excluded.version, etag = excluded.etag,"
 	" tags = excluded.tags, desired = excluded.desired, reported = excluded.reported";
 static const char history_add_sql[] =
-	"INSERT OR REPLACE INTO desired_history VALUES (?, ?, ?, ?, ?, ?, ?)";
+	"INSERT OR REPLACE INTO desired_history VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, ''))";
 static const char history_trim_sql[] =
 	"DELETE FROM desired_history WHERE device_id = ? AND module_id = ? AND version <= ?";
 static const char history_get_sql[] = "SELECT document FROM desired_history WHERE device_id = ? "
 				      "AND module_id = ? AND version = ?";
 static const char history_each_sql[] =
-	"SELECT version, changed_ms, author, operation FROM desired_history"
+	"SELECT version, changed_ms, author, operation, comment FROM desired_history"
 	" WHERE device_id = ? AND module_id = ? ORDER BY version DESC LIMIT ?";
 
 void vd_twin_fini(struct vd_twin *twin)
@@ -210,9 +210,9 @@ int vd_store_history_add(struct vd_store *s, const struct vd_name *name,
 
 	if (!text)
 		return -ENOMEM;
-	r = vd_sql_run(s, vd_sql(s, history_add_sql, "ttiittt", name->device, name->module,
+	r = vd_sql_run(s, vd_sql(s, history_add_sql, "ttiitttt", name->device, name->module,
 				 entry->version, entry->changed_ms, entry->author, entry->operation,
-				 text));
+				 text, entry->comment));
 	if (r != 0)
 		return r;
 	r = vd_sql_run(s, vd_sql(s, history_trim_sql, "tti", name->device, name->module,
@@ -246,6 +246,7 @@ int vd_store_history_each(struct vd_store *s, const struct vd_name *name, int li
 			.changed_ms = sqlite3_column_int64(q, 1),
 			.author = (const char *)sqlite3_column_text(q, 2),
 			.operation = (const char *)sqlite3_column_text(q, 3),
+			.comment = (const char *)sqlite3_column_text(q, 4),
 		};
 
 		r = fn(&entry, argument);

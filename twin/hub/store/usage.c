@@ -8,11 +8,17 @@
 enum { DAY_MS = 86400000 };
 
 static const char add_sql[] =
-	"INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+	"INSERT INTO usage (day, device_id, messages, bytes) VALUES (?, ?, ?, ?) ON CONFLICT DO "
+	"UPDATE SET"
 	" messages = messages + excluded.messages, bytes = bytes + excluded.bytes";
 static const char each_sql[] =
-	"SELECT day, device_id, messages, bytes FROM usage WHERE day BETWEEN ?1 AND ?2"
+	"SELECT day, device_id, messages, bytes, alarmed FROM usage WHERE day BETWEEN ?1 AND ?2"
 	" AND (?3 IS NULL OR device_id = ?3) ORDER BY day, device_id LIMIT ?4";
+static const char below_sql[] =
+	"SELECT day, device_id, messages, bytes, alarmed FROM usage WHERE day = ? AND alarmed < ?"
+	" AND device_id > ? ORDER BY device_id LIMIT ?";
+static const char alarm_sql[] = "UPDATE usage SET alarmed = ?3 WHERE day = ?2 AND device_id = ?1";
+static const char alarmed_sql[] = "SELECT count(*) FROM usage WHERE day = ? AND alarmed >= ?";
 static const char expire_sql[] = "DELETE FROM usage WHERE day < ?";
 static const char messages_sql[] = "SELECT count(*) FROM messages";
 static const char size_sql[] =
@@ -25,10 +31,8 @@ int vd_store_usage_add(struct vd_store *s, const char *device, int64_t now_ms, i
 	return vd_sql_run(s, vd_sql(s, add_sql, "itii", now_ms / DAY_MS, device, messages, bytes));
 }
 
-int vd_store_usage_each(struct vd_store *s, const char *device, int64_t first_day, int64_t last_day,
-			int limit, vd_usage_fn fn, void *argument)
+static int give_usage(struct vd_store *s, sqlite3_stmt *q, vd_usage_fn fn, void *argument)
 {
-	sqlite3_stmt *q = vd_sql(s, each_sql, "iiti", first_day, last_day, device, (int64_t)limit);
 	int r;
 
 	while ((r = vd_sql_step(s, q)) > 0) {
@@ -37,6 +41,7 @@ int vd_store_usage_each(struct vd_store *s, const char *device, int64_t first_da
 			.device = (const char *)sqlite3_column_text(q, 1),
 			.messages = sqlite3_column_int64(q, 2),
 			.bytes = sqlite3_column_int64(q, 3),
+			.alarmed = sqlite3_column_int(q, 4),
 		};
 
 		r = fn(&row, argument);
@@ -46,6 +51,39 @@ int vd_store_usage_each(struct vd_store *s, const char *device, int64_t first_da
 		}
 	}
 	return r;
+}
+
+int vd_store_usage_each(struct vd_store *s, const char *device, int64_t first_day, int64_t last_day,
+			int limit, vd_usage_fn fn, void *argument)
+{
+	return give_usage(s,
+			  vd_sql(s, each_sql, "iiti", first_day, last_day, device, (int64_t)limit),
+			  fn, argument);
+}
+
+int vd_store_usage_below(struct vd_store *s, int64_t day, int alarmed, const char *after, int limit,
+			 vd_usage_fn fn, void *argument)
+{
+	return give_usage(
+		s, vd_sql(s, below_sql, "iiti", day, (int64_t)alarmed, after, (int64_t)limit), fn,
+		argument);
+}
+
+int vd_store_usage_alarm(struct vd_store *s, const char *device, int64_t day, int alarmed)
+{
+	return vd_sql_run(s, vd_sql(s, alarm_sql, "tii", device, day, (int64_t)alarmed));
+}
+
+int vd_store_usage_alarmed(struct vd_store *s, int64_t day, int alarmed, int64_t *ret_count)
+{
+	sqlite3_stmt *q = vd_sql(s, alarmed_sql, "ii", day, (int64_t)alarmed);
+	int r = vd_sql_step(s, q);
+
+	if (r <= 0)
+		return r < 0 ? r : -EIO;
+	*ret_count = sqlite3_column_int64(q, 0);
+	vd_sql_done(q);
+	return 0;
 }
 
 int vd_store_usage_expire(struct vd_store *s, int64_t before_day)
