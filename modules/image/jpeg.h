@@ -63,6 +63,10 @@ VD_MUST int vd_jpeg_decode_rgb(const void *bytes, size_t len, const struct vd_jp
  * Of what stands outside the region not everything is looked at, and damage there can go unseen:
  * with restart markers their number, their order and the end of the file are checked, without
  * them nothing below the region is. -EINVAL: region is empty or not inside the picture (400).
+ *
+ * So nothing is judged by it, however small the regions of a recipe are: a frame that is damaged
+ * anywhere, or dark, saturated or covered as a whole, is no evidence, and a flipped bit shows only
+ * where it is decoded.
  */
 VD_MUST int vd_jpeg_decode_region(const void *bytes, size_t len,
 				  const struct vd_jpeg_limits *limits, struct vd_rect region,
