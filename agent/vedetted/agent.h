@@ -46,8 +46,8 @@ struct vd_agent {
 	struct vd_store *store;
 	struct vd_link *link;
 	struct vd_uploader *uploader;
-	bool has_image;         /* the uploader does */
-	char last_refusal[256]; /* of an image; "": none since the start */
+	char image[VD_BLOB_BYTES]; /* that the uploader has; "": none */
+	char last_refusal[256];    /* of an image; "": none since the start */
 	struct vd_supervisor *supervisor;
 	struct vd_local *local;
 

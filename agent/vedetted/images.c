@@ -5,7 +5,6 @@
  * for longer than a block takes.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +37,8 @@ static void give(struct vd_agent *a, const struct vd_upload *upload)
 	(void)snprintf(file.blob, sizeof file.blob, "%s", upload->blob);
 	(void)snprintf(file.media_type, sizeof file.media_type, "%s", upload->media_type);
 	(void)snprintf(file.sha256, sizeof file.sha256, "%s", upload->sha256);
-	a->has_image = vd_uploader_give(a->uploader, &file) == 0;
+	if (vd_uploader_give(a->uploader, &file) == 0)
+		(void)snprintf(a->image, sizeof a->image, "%s", upload->blob);
 }
 
 void vd_agent_images(struct vd_agent *a)
@@ -50,7 +50,7 @@ void vd_agent_images(struct vd_agent *a)
 		return;
 	is_allowed = may_upload(a);
 	vd_uploader_allow(a->uploader, is_allowed, bytes_per_second(a));
-	if (is_allowed && !a->has_image && vd_upload_next(a->store, &upload) == 1)
+	if (is_allowed && !*a->image && vd_upload_next(a->store, &upload) == 1)
 		give(a, &upload);
 }
 
@@ -58,14 +58,15 @@ static void on_ended(void *argument, int64_t id, const struct vd_fault *refusal)
 {
 	struct vd_agent *a = argument;
 
-	a->has_image = false;
 	if (refusal) {
-		(void)snprintf(a->last_refusal, sizeof a->last_refusal, "%s", refusal->text);
-		vd_log(VD_WARN, "image.refused", "id=%" PRId64 " code=%d reason=\"%s\"", id,
+		(void)snprintf(a->last_refusal, sizeof a->last_refusal, "%.150s: %.100s", a->image,
+			       refusal->text);
+		vd_log(VD_WARN, "image.refused", "blob=%s code=%d reason=\"%s\"", a->image,
 		       refusal->code, refusal->text);
 	} else {
-		vd_log(VD_DEBUG, "image.uploaded", "id=%" PRId64, id);
+		vd_log(VD_DEBUG, "image.uploaded", "blob=%s", a->image);
 	}
+	a->image[0] = '\0';
 	vd_upload_ended(a->store, id, refusal ? VD_IMAGE_REFUSED : VD_IMAGE_UPLOADED);
 	vd_agent_report(a, refusal ? VD_REPORT_SHORTLY : VD_REPORT_LAZILY);
 	vd_agent_images(a);

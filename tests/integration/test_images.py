@@ -224,6 +224,29 @@ class ImagesTest(unittest.TestCase):
             self.assertEqual(sorted(e["blobName"] for e in announced.seen),
                              sorted(i["blobName"] for i in by_digest.values()))
 
+    def test_what_the_camera_saw_of_a_rejected_item_is_in_the_hub(self):
+        with Line() as line:
+            line.simulate(good=2, mixed=6)
+            station = lines.golden_station(line.captures / "part-00001.jpg")
+            station["parameters"]["recipes"]["r"]["images"] = {
+                "keep": {"OK": "none", "NG": "all", "NO_DECISION": "none", "WARN": "none"}, "overlay": True}
+            line.agent.start()
+            line.wait_applied(line.set_desired(lines.document(
+                {"cam": lines.camera(line.captures, 20, loop=False), "station": station})))
+            wait_until(lambda: len(line.verdicts()) >= 8, 30, line.agent.log_tail)
+            rejected = [v for v in line.verdicts() if v["body"]["verdict"] == "NG"]
+            self.assertTrue(rejected)
+            self.wait_counts(line, waiting=0, refused=0)
+            for record in rejected:
+                kept = {a["name"]: a["sha256"] for a in record["attachments"]}
+                self.assertEqual(sorted(kept), ["original.jpg", "overlay.jpg"])
+                status, _, data = line.cloud.request("GET", "/images/" + kept["original.jpg"])
+                self.assertEqual(status, 200)
+                captured = line.captures / ("part-%s.jpg" % record["body"]["serial"])
+                self.assertEqual(data, captured.read_bytes())
+                self.assertEqual(line.cloud.request("GET", "/images/" + kept["overlay.jpg"])[0], 200)
+            self.assertEqual([v for v in line.verdicts() if v["body"]["verdict"] == "OK" and "attachments" in v], [])
+
     def test_alarms_and_bad_parts_go_first_and_nothing_goes_while_it_is_off(self):
         with Line() as line:
             announced = Announced(line.cloud)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vedettectl images export: what trains a model, as files. Each image once, under its digest, by
- * which it is checked; what lies there already is not fetched again. Drawings on images are left
- * out. Boxes are those of the newest label of the image or its item, else those of the verdict.
+ * which it is checked; what lies there already is not fetched again. Drawings on images, and images
+ * that steps made, are left out. Boxes are those of the newest label of the image or its item, else
+ * those of the verdict.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -200,10 +201,13 @@ static int export_image(struct export *e, const char *sha256, struct subject *s)
 	return describe(e, sha256, &bytes, s);
 }
 
+/* Not a drawing, nor what a step made of it: boxes are in the pixels of the frame. */
 static bool is_photograph(const cJSON *attachment)
 {
+	const char *name = vd_json_string(attachment, "name", "");
+
 	return strcmp(vd_json_string(attachment, "type", ""), "image/jpeg") == 0 &&
-	       strncmp(vd_json_string(attachment, "name", ""), "overlay", 7) != 0;
+	       strncmp(name, "overlay", 7) != 0 && strncmp(name, "image-", 6) != 0;
 }
 
 static int export_record(struct export *e, const cJSON *record)

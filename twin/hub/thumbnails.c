@@ -97,6 +97,18 @@ static int shrink(const char *folder, const char *digest, int width, struct vd_b
 	return r < 0 ? r : vd_jpeg_encode(&image, QUALITY, out);
 }
 
+/* An image that was removed meanwhile leaves nothing behind. */
+static int check_still_there(const char *folder, const char *digest, const char *small)
+{
+	char path[PATH_MAX], place[VD_SHA256_TEXT + 3];
+	int r = path_of(folder, vd_image_files_place(digest, place), path);
+
+	if (r < 0 || access(path, F_OK) == 0)
+		return r;
+	(void)unlink(small);
+	return -ENOENT;
+}
+
 static int make(const char *folder, const char *digest, int width)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf small = { 0 };
@@ -110,7 +122,9 @@ static int make(const char *folder, const char *digest, int width)
 		r = path_of(folder, "t", shelf);
 	if (r == 0)
 		r = vd_file_make_folders(shelf, 0700);
-	return r == 0 ? vd_file_write(path, small.data, small.len, 0600) : r;
+	if (r == 0)
+		r = vd_file_write(path, small.data, small.len, 0600);
+	return r == 0 ? check_still_there(folder, digest, path) : r;
 }
 
 /* --- the thread --- */
