@@ -196,7 +196,18 @@ static int pick_nearest(const struct vd_image *image, int width, int height, str
 	return r;
 }
 
-/* Rows first shrink: the smaller image is the one walked down. */
+/*
+ * Rows first shrink: the smaller image is the one walked down. Unless what lies between were larger
+ * than both what is given and what is wanted: a tall image made wide.
+ */
+static bool is_across_first(const struct vd_image *image, int width, int height)
+{
+	const int64_t between = (int64_t)width * image->height;
+
+	return between <= (int64_t)image->width * image->height ||
+	       between <= (int64_t)width * height;
+}
+
 int vd_image_resize(const struct vd_image *image, int width, int height, enum vd_resample resample,
 		    struct vd_image *out)
 {
@@ -207,8 +218,12 @@ int vd_image_resize(const struct vd_image *image, int width, int height, enum vd
 		return -EINVAL;
 	if (resample == VD_NEAREST)
 		return pick_nearest(image, width, height, out);
-	r = resize_across(image, width, resample, &half);
-	return r < 0 ? r : resize_down(&half, height, resample, out);
+	if (is_across_first(image, width, height)) {
+		r = resize_across(image, width, resample, &half);
+		return r < 0 ? r : resize_down(&half, height, resample, out);
+	}
+	r = resize_down(image, height, resample, &half);
+	return r < 0 ? r : resize_across(&half, width, resample, out);
 }
 
 /* ---- colours ---- */

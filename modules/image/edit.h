@@ -21,7 +21,7 @@ VD_MUST int vd_image_crop(const struct vd_image *image, struct vd_rect area, str
  */
 enum vd_resample { VD_NEAREST, VD_BILINEAR, VD_LANCZOS };
 
-/* -EINVAL: a side below 1 or above 16384. */
+/* -EINVAL: a side below 1 or above 16384. No more memory than for what is larger, image or out. */
 VD_MUST int vd_image_resize(const struct vd_image *image, int width, int height,
 			    enum vd_resample resample, struct vd_image *out);
 

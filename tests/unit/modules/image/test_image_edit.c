@@ -116,6 +116,34 @@ static void nothing_between_samples_is_lost_when_an_image_shrinks(void **state)
 	assert_in_range(out.pixels[5], 20, 50);
 }
 
+static void transpose(const struct vd_image *image, struct vd_image *out)
+{
+	assert_int_equal(vd_image_shape(out, image->height, image->width, VD_GREY), 0);
+	for (int y = 0; y < image->height; y++) {
+		for (int x = 0; x < image->width; x++)
+			vd_image_row(out, x)[y] = vd_image_row(image, y)[x];
+	}
+}
+
+/* The first goes down first, the second across: by way of 3 x 3, not of 400 x 400. */
+static void a_tall_image_made_wide_is_a_wide_one_made_tall(void **state)
+{
+	VD_CLEANUP(vd_image_fini) struct vd_image tall = { 0 }, wide = { 0 };
+	VD_CLEANUP(vd_image_fini) struct vd_image made_wide = { 0 }, made_tall = { 0 };
+	VD_CLEANUP(vd_image_fini) struct vd_image back = { 0 };
+
+	paint(&tall, 3, 400, VD_GREY);
+	transpose(&tall, &wide);
+	for (int resample = VD_NEAREST; resample <= VD_LANCZOS; resample++) {
+		assert_int_equal(
+			vd_image_resize(&tall, 400, 3, (enum vd_resample)resample, &made_wide), 0);
+		assert_int_equal(
+			vd_image_resize(&wide, 3, 400, (enum vd_resample)resample, &made_tall), 0);
+		transpose(&made_tall, &back);
+		assert_same(&made_wide, &back);
+	}
+}
+
 static void a_size_that_is_none_is_refused(void **state)
 {
 	VD_CLEANUP(vd_image_fini) struct vd_image image = { 0 }, out = { 0 };
@@ -262,6 +290,7 @@ VD_TEST_MAIN(cmocka_unit_test(an_area_is_clipped_to_the_image),
 	     cmocka_unit_test(an_image_of_its_own_size_stays_as_it_is),
 	     cmocka_unit_test(bilinear_weighs_by_distance),
 	     cmocka_unit_test(nothing_between_samples_is_lost_when_an_image_shrinks),
+	     cmocka_unit_test(a_tall_image_made_wide_is_a_wide_one_made_tall),
 	     cmocka_unit_test(a_size_that_is_none_is_refused),
 	     cmocka_unit_test(colours_become_grey_as_in_jpeg),
 	     cmocka_unit_test(four_quarters_are_a_whole_turn),
