@@ -254,6 +254,31 @@ static void a_frame_becomes_a_verdict_with_its_evidence_bit_for_bit(void **state
 	end(&f);
 }
 
+static void what_an_image_step_keeps_goes_along(void **state)
+{
+	static const char steps[] =
+		"{\"active\":\"cap\",\"recipes\":{\"cap\":{\"rev\":3,\"cameras\":[\"top\"],"
+		"\"images\":{\"keep\":{\"OK\":\"all\"}},\"steps\":{\"corner\":{\"camera\":"
+		"\"top\",\"tool\":\"image\",\"keep\":true,\"operations\":[{\"crop\":[1,2,33,21]}"
+		"]},\"lit\":{\"camera\":\"top\",\"tool\":\"presence\",\"input\":\"corner\","
+		"\"limits\":{\"mean\":{\"min\":1}}}}}}}";
+	VD_CLEANUP(vd_buf_fini) struct vd_buf jpeg = { 0 };
+	struct fixture f;
+	const cJSON *body, *kept;
+
+	begin_golden(&f, 8, &jpeg);
+	change(&f, 8, steps);
+	assert_int_equal(vd_json_int(await(&f, "applied"), "version", 0), 8);
+	send_frame(&f, jpeg.data, jpeg.len);
+	body = await_verdict(&f);
+	assert_string_equal(vd_json_string(body, "verdict", ""), "OK");
+	assert_int_equal(f.packet.fd_count, 3);
+	kept = cJSON_GetArrayItem(vd_json_array(f.packet.json, "attachments"), 2);
+	assert_string_equal(vd_json_string(kept, "name", ""), "image-corner.jpg");
+	assert_string_equal(vd_json_string(kept, "type", ""), "image/jpeg");
+	end(&f);
+}
+
 static void every_frame_has_exactly_one_verdict_also_when_the_queue_is_full(void **state)
 {
 	enum { FRAMES = 40 };
@@ -977,6 +1002,7 @@ static void replay_says_when_it_could_not(void **state)
 
 VD_TEST_MAIN(
 	cmocka_unit_test(a_frame_becomes_a_verdict_with_its_evidence_bit_for_bit),
+	cmocka_unit_test(what_an_image_step_keeps_goes_along),
 	cmocka_unit_test(every_frame_has_exactly_one_verdict_also_when_the_queue_is_full),
 	cmocka_unit_test(a_failed_capture_has_a_verdict),
 	cmocka_unit_test(tools_that_measure_judge_frames_and_say_what_they_measured),
