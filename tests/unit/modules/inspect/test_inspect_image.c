@@ -417,9 +417,9 @@ static void measures_are_in_the_pixels_of_the_image(void **state)
 	struct fixture f;
 
 	begin(&f, "`a`:" IMAGE "`operations`:[{`crop`:[20,20,160,80]},{`resize`:{`width`:320,`"
-			       "height`:160}},{`rotate`:90}]},`gap`:{`camera`:`top`,`tool`:`"
-			       "caliper`,`input`:`a`,`line`:[80,0,80,319,21],`measure`:`bar`,`"
-			       "transition`:`toDark`,`limits`:{`widthPx`:{`min`:79,`max`:81}}}");
+		  "height`:160}},{`rotate`:90}]},`gap`:{`camera`:`top`,`tool`:`"
+		  "caliper`,`input`:`a`,`line`:[80,0,80,319,21],`measure`:`bar`,`"
+		  "transition`:`toDark`,`limits`:{`widthPx`:{`min`:79,`max`:81}}}");
 	check_run(&f, &label_good, "OK");
 	assert_near(measure(&f, "gap", "widthPx"), 80, 0.2);
 	end(&f);
@@ -436,7 +436,7 @@ static void colours_stay(void **state)
 	(void)snprintf(made, sizeof made, colour, "20,20,140,160", ",`input`:`a`");
 	(void)snprintf(text, sizeof text,
 		       "`a`:" IMAGE "`operations`:[{`crop`:[230,180,100,90]},{`rotate`:90},{`"
-				    "resize`:{`width`:180,`height`:200}}]},`plain`:%s,`made`:%s",
+		       "resize`:{`width`:180,`height`:200}}]},`plain`:%s,`made`:%s",
 		       plain, made);
 	begin(&f, text);
 	check_run(&f, &label_good, "OK");
@@ -451,11 +451,10 @@ static void blurred_areas_are_blurred_for_those_who_look_at_the_image(void **sta
 {
 	struct fixture f;
 
-	begin(&f,
-	      "`a`:" IMAGE "`operations`:[{`blur`:[[220,20,80,80],[399,299,1,1],[0,0,0,0]]}]},`"
-			   "hidden`:{`camera`:`top`,`tool`:`presence`,`input`:`a`,`roi`:[235,35,50,"
-			   "50],`limits`:{`spread`:{`max`:8}}},`seen`:{`camera`:`top`,`tool`:`"
-			   "presence`,`roi`:[235,35,50,50],`limits`:{`spread`:{`min`:15}}}");
+	begin(&f, "`a`:" IMAGE "`operations`:[{`blur`:[[220,20,80,80],[399,299,1,1],[0,0,0,0]]}]},`"
+		  "hidden`:{`camera`:`top`,`tool`:`presence`,`input`:`a`,`roi`:[235,35,50,"
+		  "50],`limits`:{`spread`:{`max`:8}}},`seen`:{`camera`:`top`,`tool`:`"
+		  "presence`,`roi`:[235,35,50,50],`limits`:{`spread`:{`min`:15}}}");
 	check_run(&f, &label_good, "OK");
 	end(&f);
 }
@@ -465,7 +464,7 @@ static void a_single_pixel_is_an_image(void **state)
 	struct fixture f;
 
 	begin(&f, "`a`:" IMAGE "`operations`:[{`crop`:[399,299,16384,16384]},{`rotate`:90},{`blur`:"
-			       "[[0,0,1,1]]}]},`b`:" IMAGE
+		  "[[0,0,1,1]]}]},`b`:" IMAGE
 		  "`input`:`a`,`operations`:[{`resize`:{`width`:3,`height`:2,`resample`:`lanczos`}}"
 		  "]},`s`:{`camera`:`top`,`tool`:`presence`,`input`:`b`,`limits`:{`mean`:{`min`:"
 		  "100,`max`:200}}}");
@@ -575,7 +574,7 @@ static void a_crop_follows_the_part(void **state)
 
 	begin_more(&f,
 		   "`pos`:" LOCATE "},`a`:" IMAGE "`alignTo`:`pos`,`operations`:[{`crop`:[20,120,"
-						  "180,60]},{`rotate`:90}]},`holes`:" HOLES
+		   "180,60]},{`rotate`:90}]},`holes`:" HOLES
 		   ",`input`:`a`,`minAreaPx`:200},`edge`:{`camera`:`top`,`tool`:`presence`,`input`:"
 		   "`a`,`roi`:[21,38,16,16],`limits`:{`mean`:{`max`:90}}}",
 		   FRAME ",`verdict`:{`cameras`:{`top`:{`rule`:`all`,`rules`:[{`rule`:`position`,`"
@@ -632,8 +631,8 @@ static void a_model_is_asked_about_an_image(void **state)
 		   "{\"label\":\"good\",\"score\":0.9}");
 	(void)snprintf(steps, sizeof steps,
 		       "`a`:" IMAGE "`operations`:[{`crop`:[100,50,60,40]},{`rotate`:90}]},`m`:{`"
-				    "camera`:`top`,`tool`:`model`,`input`:`a`,`roi`:[10,20,20,30],`"
-				    "expected`:[`good`],`package`:`%s`,`sha256`:`%s`}",
+		       "camera`:`top`,`tool`:`model`,`input`:`a`,`roi`:[10,20,20,30],`"
+		       "expected`:[`good`],`package`:`%s`,`sha256`:`%s`}",
 		       folder.path, folder.sha256);
 	begin(&f, steps);
 	check_run(&f, &label_good, "OK");
