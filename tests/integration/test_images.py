@@ -223,6 +223,18 @@ class ImagesTest(unittest.TestCase):
             wait_until(lambda: line.reported()["agent"]["images"]["uploaded"]["count"] == 2, 10, line.reported)
             self.assertEqual(sorted(e["blobName"] for e in announced.seen),
                              sorted(i["blobName"] for i in by_digest.values()))
+            before = self.wake_ups(line)
+            time.sleep(1.5)
+            self.assertEqual(self.wake_ups(line), before)
+
+    @staticmethod
+    def wake_ups(line):
+        """How often the uploader's thread went to sleep."""
+        for task in Path("/proc/%d/task" % line.agent.process.pid).iterdir():
+            if (task / "comm").read_text().strip() == "vd-upload":
+                status = (task / "status").read_text()
+                return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+        raise AssertionError("no thread vd-upload")
 
     def test_what_the_camera_saw_of_a_rejected_item_is_in_the_hub(self):
         with Line() as line:

@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
+#include "agent/store/db.h"
 #include "agent/store/policy.h"
 #include "base/digest.h"
 
@@ -196,6 +199,75 @@ static void what_the_hub_has_is_evicted_first_and_what_it_has_not_is_counted_as_
 	expect_next(b, 'd');
 }
 
+/* The file as the schema before had it. */
+static void make_older(const struct bench *b)
+{
+	char path[256];
+	sqlite3 *db = NULL;
+
+	(void)snprintf(path, sizeof path, "%s/outbox.db", b->folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "DROP INDEX image_to_evict; DROP INDEX image_to_send;"
+				      "ALTER TABLE image DROP COLUMN rank;"
+				      "ALTER TABLE image DROP COLUMN state;"
+				      "ALTER TABLE image DROP COLUMN blob;"
+				      "DROP TABLE image_total;"
+				      "CREATE INDEX image_by_worth ON image(worth, id);"
+				      "PRAGMA user_version=2;",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void images_from_before_there_were_uploads_wait_under_their_digest(void **state)
+{
+	struct bench *b = *state;
+	char wanted[128];
+
+	bench_open(b);
+	put(b, VD_VERDICT, "NG", 'a');
+	b->store = vd_store_close(b->store);
+	make_older(b);
+	bench_open(b);
+	assert_int_equal(count_of(b, VD_IMAGE_WAITING), 1);
+	expect_next(b, 'a');
+	(void)snprintf(wanted, sizeof wanted, "adopted/%s.jpg", upload.sha256);
+	assert_string_equal(upload.blob, wanted);
+	put(b, VD_VERDICT, "NG", 'a'); /* now its record is known */
+	bench_reopen(b);
+	expect_next(b, 'a');
+	assert_null(strstr(upload.blob, "adopted"));
+}
+
+static void what_became_of_images_comes_along_when_a_rotten_file_is_replaced(void **state)
+{
+	struct bench *b = *state;
+	struct vd_image image = { .file = "aa.jpg", .bytes = 7, .rank = 1, .blob = "d/b-1-a.jpg" };
+	struct vd_image_count counts[VD_IMAGE_STATES];
+	VD_CLEANUP(vd_db_close) struct vd_db *from = NULL, *to = NULL;
+	char path[256], error[256];
+	uint64_t bytes = 0;
+
+	(void)snprintf(path, sizeof path, "%s/from.db", b->folder);
+	assert_int_equal(vd_db_open(path, &from, error, sizeof error), 0);
+	(void)snprintf(path, sizeof path, "%s/to.db", b->folder);
+	assert_int_equal(vd_db_open(path, &to, error, sizeof error), 0);
+	assert_int_equal(vd_db_image_put(from, &image, "a", "image/jpeg"), 1);
+	assert_int_equal(vd_db_image_end(from, 1, VD_IMAGE_UPLOADED, &bytes), 1);
+	assert_int_equal(vd_db_image_end(from, 1, VD_IMAGE_REFUSED, &bytes), 0);
+	assert_int_equal(vd_db_image_total(from, VD_IMAGE_UPLOADED, bytes), 0);
+	(void)snprintf(image.file, sizeof image.file, "bb.jpg");
+	assert_int_equal(vd_db_image_put(from, &image, "a", "image/jpeg"), 1);
+	assert_int_equal(vd_db_copy_images(from, to), 0);
+	assert_int_equal(vd_db_image_totals(to, counts), 0);
+	assert_int_equal(counts[VD_IMAGE_WAITING].count, 1);
+	assert_int_equal(counts[VD_IMAGE_UPLOADED].bytes, 7);
+	assert_int_equal(vd_db_image_next(to, 0, &image), 1);
+	assert_string_equal(image.file, "bb.jpg");
+	assert_string_equal(image.blob, "d/b-1-a.jpg");
+}
+
 VD_TEST_MAIN(cmocka_unit_test(alarms_then_bad_parts_then_the_rest_and_the_oldest_of_each_is_first),
 	     cmocka_unit_test_setup_teardown(images_are_handed_out_by_rank_and_age, set_up,
 					     tear_down),
@@ -209,4 +281,10 @@ VD_TEST_MAIN(cmocka_unit_test(alarms_then_bad_parts_then_the_rest_and_the_oldest
 					     set_up, tear_down),
 	     cmocka_unit_test_setup_teardown(
 		     what_the_hub_has_is_evicted_first_and_what_it_has_not_is_counted_as_lost,
-		     set_up, tear_down), )
+		     set_up, tear_down),
+	     cmocka_unit_test_setup_teardown(
+		     images_from_before_there_were_uploads_wait_under_their_digest, set_up,
+		     tear_down),
+	     cmocka_unit_test_setup_teardown(
+		     what_became_of_images_comes_along_when_a_rotten_file_is_replaced, set_up,
+		     tear_down), )
