@@ -16,7 +16,7 @@
 #include "modules/inspect/pipeline.h"
 #include "tests/unit/modules/inspect/document.h"
 
-enum { STEPS = 6, OBJECTS = 3, RECIPES = 400, CHANGES = 12 };
+enum { IMAGES = 2, STEPS = 6, OBJECTS = 3, RECIPES = 400, CHANGES = 12 };
 
 struct said {
 	enum vd_verdict verdicts[OBJECTS + 1]; /* of the whole; of each object */
@@ -27,7 +27,8 @@ struct said {
 
 struct world {
 	struct said said[STEPS];
-	bool sees[2]; /* cameras */
+	bool sees[2];  /* cameras */
+	bool makes[2]; /* images, one a camera */
 };
 
 static uint32_t seed = 1;
@@ -90,9 +91,10 @@ static size_t put_step(char *text, size_t at, size_t size, int i, int camera, bo
 	static const char *const empty[] = { "ok", "noDecision", "ng" };
 	const int from = i - 2; /* of the same camera */
 
-	at = put(text, at, size,
-		 "%s`s%d`:{`camera`:`%s`,`tool`:`blob`,`limits`:{`count`:{`max`:9}}", i ? "," : "",
+	at = put(text, at, size, ",`s%d`:{`camera`:`%s`,`tool`:`blob`,`limits`:{`count`:{`max`:9}}",
 		 i, camera ? "side" : "top");
+	if (below(3) == 0)
+		at = put(text, at, size, ",`input`:`image%d`", camera);
 	if (from >= 0 && below(3) == 0)
 		at = put(text, at, size, ",`foreach`:{`step`:`s%d`,`max`:%u,`whenEmpty`:`%s`}",
 			 from, 1 + below(OBJECTS), empty[below(3)]);
@@ -101,6 +103,17 @@ static size_t put_step(char *text, size_t at, size_t size, int i, int camera, bo
 	if (i > 0 && below(3) == 0)
 		at = put(text, at, size, ",`needs`:[`s%u`]", below((uint32_t)i));
 	return put(text, at, size, "%s}", below(5) ? "" : ",`gate`:true");
+}
+
+static size_t put_image(char *text, size_t at, size_t size, int camera)
+{
+	at = put(text, at, size,
+		 "%s`image%d`:{`camera`:`%s`,`tool`:`image`,`operations`:[{`grey`:true}]",
+		 camera ? "," : "", camera, camera ? "side" : "top");
+	if (below(3) == 0)
+		at = put(text, at, size, ",`condition`:`item.serial == '%c'`,`whenSkipped`:`%s`",
+			 below(2) ? 'A' : 'B', below(2) ? "ok" : "noDecision");
+	return put(text, at, size, "}");
 }
 
 static size_t put_camera_rule(char *text, size_t at, size_t size, const char *camera)
@@ -148,6 +161,8 @@ static struct vd_recipe_set *random_set(bool asks_verdicts)
 			"`cameras`:[`top`,`side`],`steps`:{",
 			1 + below(2));
 
+	for (int i = 0; i < IMAGES; i++)
+		at = put_image(text, at, sizeof text, i);
 	for (int i = 0; i < STEPS; i++)
 		at = put_step(text, at, sizeof text, i, i % 2, asks_verdicts);
 	at = put(text, at, sizeof text, "},`verdict`:{`cameras`:{");
@@ -164,7 +179,8 @@ static struct vd_recipe_set *random_set(bool asks_verdicts)
 
 static struct world random_world(void)
 {
-	struct world world = { .sees = { below(12) > 0, below(12) > 0 } };
+	struct world world = { .sees = { below(12) > 0, below(12) > 0 },
+			       .makes = { below(12) > 0, below(12) > 0 } };
 
 	for (int i = 0; i < STEPS; i++) {
 		struct said *said = &world.said[i];
@@ -182,10 +198,16 @@ static struct world random_world(void)
 static void say(void *argument, int step, const struct vd_step_view *view,
 		struct vd_step_result *result)
 {
+	static const struct vd_edited edited;
 	const struct world *world = argument;
-	const struct said *said = &world->said[step];
+	const struct said *said = step < IMAGES ? NULL : &world->said[step - IMAGES];
 
 	vd_step_result_init(result);
+	if (!said) {
+		result->edited = world->makes[step] ? &edited : NULL;
+		result->verdict = world->makes[step] ? VD_OK : VD_NO_DECISION;
+		return;
+	}
 	result->verdict = said->verdicts[view->region ? 1 + view->region->x % OBJECTS : 0];
 	if (result->verdict == VD_NO_DECISION)
 		return;
@@ -205,7 +227,7 @@ static enum vd_verdict judge(struct vd_recipe_set *set, struct world *world, str
 	static const struct vd_course course;
 	struct vd_item item = { .serial = "A", .set = set, .recipe = &set->recipes[0] };
 	struct vd_look looks[2] = { { .is_good = world->sees[0] }, { .is_good = world->sees[1] } };
-	struct vd_step_result results[STEPS];
+	struct vd_step_result results[IMAGES + STEPS];
 	struct vd_pipeline pipeline = { .item = &item,
 					.looks = looks,
 					.results = results,
@@ -217,7 +239,7 @@ static enum vd_verdict judge(struct vd_recipe_set *set, struct world *world, str
 
 	vd_pipeline_run(&pipeline, lanes);
 	verdict = vd_judge(item.recipe, results);
-	for (int i = 0; i < STEPS; i++)
+	for (int i = 0; i < IMAGES + STEPS; i++)
 		vd_step_result_fini(&results[i]);
 	return verdict;
 }
@@ -236,7 +258,7 @@ static void lose(struct world *world)
 	const uint32_t which = below(OBJECTS + 2);
 
 	if (which > OBJECTS)
-		world->sees[below(2)] = false;
+		(below(2) ? world->sees : world->makes)[below(2)] = false;
 	else
 		said->verdicts[which] = VD_NO_DECISION;
 }
@@ -294,7 +316,7 @@ static void a_worse_verdict_on_the_same_measures_never_improves_the_item(void **
 static void where_nothing_has_a_result_nothing_is_ok(void **state)
 {
 	VD_CLEANUP(vd_lanes_free) struct vd_lanes *lanes = NULL;
-	struct world world = { .sees = { true, true } };
+	struct world world = { .sees = { true, true }, .makes = { true, true } };
 
 	for (int i = 0; i < STEPS; i++) {
 		for (int k = 0; k <= OBJECTS; k++)
