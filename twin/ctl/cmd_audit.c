@@ -13,13 +13,6 @@
 
 enum { LIMIT_DEFAULT = 50, PAGE = 1000 };
 
-static int add_filter(struct vd_ctl *ctl, const char *name, const char *value, struct vd_buf *path)
-{
-	int r = value ? vd_buf_printf(path, "&%s=", name) : 0;
-
-	return r == 0 && value ? vd_client_escape(ctl->client, value, path) : r;
-}
-
 static int print_entries(struct vd_ctl *ctl, const cJSON *page)
 {
 	static const char *const headings[] = { "ID", "TIME", "ACTOR", "ACTION", "TARGET", NULL };
@@ -57,9 +50,9 @@ int vd_cmd_audit_list(struct vd_ctl *ctl)
 	if (limit < 1 || limit > PAGE)
 		return vd_say_error(VD_EXIT_USAGE, "--limit has to be 1 to %d", PAGE);
 	if (vd_buf_printf(&path, "/audit?order=newest&limit=%d", limit) < 0 ||
-	    add_filter(ctl, "target", ctl->device, &path) < 0 ||
-	    add_filter(ctl, "actor", ctl->actor, &path) < 0 ||
-	    add_filter(ctl, "action", ctl->action, &path) < 0)
+	    vd_say_filter(ctl, "target", ctl->device, &path) < 0 ||
+	    vd_say_filter(ctl, "actor", ctl->actor, &path) < 0 ||
+	    vd_say_filter(ctl, "action", ctl->action, &path) < 0)
 		return VD_EXIT_FAILED;
 	request.path = path.data;
 	r = vd_client_call(ctl->client, &request, &page);

@@ -53,13 +53,6 @@ int vd_cmd_label_add(struct vd_ctl *ctl)
 	return r;
 }
 
-static int add_filter(struct vd_ctl *ctl, const char *name, const char *value, struct vd_buf *path)
-{
-	int r = value ? vd_buf_printf(path, "&%s=", name) : 0;
-
-	return r == 0 && value ? vd_client_escape(ctl->client, value, path) : r;
-}
-
 int vd_cmd_label_list(struct vd_ctl *ctl)
 {
 	static const char *const headings[] = { "ID",    "TIME", "DEVICE", "ITEM",
@@ -74,9 +67,9 @@ int vd_cmd_label_list(struct vd_ctl *ctl)
 	if (limit < 1 || limit > LIMIT_MAX)
 		return vd_say_error(VD_EXIT_USAGE, "--limit has to be 1 to %d", LIMIT_MAX);
 	if (vd_buf_printf(&path, "/labels?limit=%d", limit) < 0 ||
-	    add_filter(ctl, "deviceId", ctl->device, &path) < 0 ||
-	    add_filter(ctl, "itemId", ctl->item, &path) < 0 ||
-	    add_filter(ctl, "sha256", ctl->sha256, &path) < 0)
+	    vd_say_filter(ctl, "deviceId", ctl->device, &path) < 0 ||
+	    vd_say_filter(ctl, "itemId", ctl->item, &path) < 0 ||
+	    vd_say_filter(ctl, "sha256", ctl->sha256, &path) < 0)
 		return VD_EXIT_FAILED;
 	request.path = path.data;
 	r = vd_client_call(ctl->client, &request, &page);

@@ -107,22 +107,15 @@ static int on_record(const char *type, const char *id, const char *data, void *a
 	return fflush(stdout) == EOF ? -EPIPE : 0;
 }
 
-static int add_filter(struct vd_ctl *ctl, const char *name, const char *value, struct vd_buf *path)
-{
-	int r = value ? vd_buf_printf(path, "&%s=", name) : 0;
-
-	return r == 0 && value ? vd_client_escape(ctl->client, value, path) : r;
-}
-
 static int make_path(struct vd_ctl *ctl, const char *start, struct vd_buf *path)
 {
 	int r = vd_buf_printf(path, "%sclass=verdict", start);
 
 	if (r == 0)
-		r = add_filter(ctl, "deviceId", ctl->device, path);
+		r = vd_say_filter(ctl, "deviceId", ctl->device, path);
 	if (r == 0)
-		r = add_filter(ctl, "module", ctl->module, path);
-	return r == 0 ? add_filter(ctl, "verdict", ctl->verdict, path) : r;
+		r = vd_say_filter(ctl, "module", ctl->module, path);
+	return r == 0 ? vd_say_filter(ctl, "verdict", ctl->verdict, path) : r;
 }
 
 int vd_cmd_verdicts(struct vd_ctl *ctl)

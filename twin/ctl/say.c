@@ -49,6 +49,13 @@ int vd_say_path(struct vd_ctl *ctl, const char *prefix, const char *id, struct v
 	return r;
 }
 
+int vd_say_filter(struct vd_ctl *ctl, const char *name, const char *value, struct vd_buf *path)
+{
+	int r = value ? vd_buf_printf(path, "&%s=", name) : 0;
+
+	return r == 0 && value ? vd_client_escape(ctl->client, value, path) : r;
+}
+
 int vd_say_json(const cJSON *json)
 {
 	VD_CLEANUP(vd_free) char *text = vd_json_text(json);

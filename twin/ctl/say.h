@@ -9,6 +9,10 @@
 /* "d1" or "d1/cam": "prefix/d1[/modules/cam]", escaped; appends. -EINVAL (said): no id. */
 VD_MUST int vd_say_path(struct vd_ctl *ctl, const char *prefix, const char *id, struct vd_buf *out);
 
+/* "&name=value", escaped; nothing if value is NULL. */
+VD_MUST int vd_say_filter(struct vd_ctl *ctl, const char *name, const char *value,
+			  struct vd_buf *path);
+
 /* JSON for -o json: one compact line. VD_EXIT_OK or VD_EXIT_FAILED. */
 int vd_say_json(const cJSON *json);
 /* JSON for people: indented. */
