@@ -12,7 +12,8 @@
 static const char full[] =
 	"{\"schemaVersion\":\"1.0\","
 	"\"agent\":{\"logLevel\":\"debug\",\"reportIntervalMs\":5000,\"outbox\":{\"maxBytes\":"
-	"1048576,\"maxAgeS\":60}},"
+	"1048576,\"maxAgeS\":60},"
+	"\"images\":{\"upload\":false,\"bytesPerSecond\":50000}},"
 	"\"modules\":{"
 	"\"station-3\":{\"type\":\"process\",\"package\":\"inspect\",\"version\":\"1.2.0\","
 	"\"status\":\"stopped\","
@@ -109,6 +110,8 @@ static void a_full_document_is_read_whole(void **state)
 	assert_int_equal(desired->agent.report_interval_ms, 5000);
 	assert_int_equal(desired->agent.outbox_max_bytes, 1048576);
 	assert_int_equal(desired->agent.outbox_max_age_s, 60);
+	assert_false(desired->agent.uploads_images);
+	assert_int_equal(desired->agent.image_bytes_per_second, 50000);
 	assert_int_equal(desired->module_count, 2);
 	assert_string_equal(cam->id, "cam-top");
 	assert_string_equal(cam->package, "camera");
@@ -156,6 +159,8 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_int_equal(desired->agent.report_interval_ms, 10000);
 	assert_int_equal(desired->agent.outbox_max_bytes, 268435456);
 	assert_int_equal(desired->agent.outbox_max_age_s, 0);
+	assert_true(desired->agent.uploads_images);
+	assert_int_equal(desired->agent.image_bytes_per_second, 0);
 	assert_int_equal(desired->route_count, 0);
 	assert_non_null(m);
 	assert_null(m->sha256);
