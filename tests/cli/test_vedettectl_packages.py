@@ -3,13 +3,16 @@
 """vedettectl package …, from the key to the device that fetches: against a whole hub."""
 
 import hashlib
+import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tarfile
 import tempfile
 import unittest
+import urllib.parse
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -156,6 +159,40 @@ class PackagesTest(unittest.TestCase):
         other = self.cloud.device_token("nobody", key)
         self.assertEqual(self.cloud.request("GET", path, token=other)[0], 401)
         self.assertEqual(self.cloud.request("GET", "/.packages/x", token=token)[0], 404)
+
+    def fetch(self, path, certificate=None, headers=None):
+        context = ssl.create_default_context(cafile=self.cloud.ca_file)
+        if certificate:
+            context.load_cert_chain(*certificate)
+        connection = http.client.HTTPSConnection("localhost", self.cloud.https_port,
+                                                 context=context, timeout=30)
+        try:
+            connection.request("GET", path, headers={"Host": self.cloud.host_name,
+                                                     **(headers or {})})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def test_a_device_with_a_certificate_fetches_for_itself_alone(self):
+        manifest = self.deliver("1.0.0")
+        for name in ("certified", "neighbour"):
+            self.cloud.create_device(name, type="certificateAuthority")
+        self.cloud.make_ca("device", "certified")
+        stem = self.cloud.ca / "devices" / "certified"
+        certificate = (f"{stem}.pem", f"{stem}.key")
+        path = f"/devices/certified/package-files/{manifest['archive']['sha256']}"
+        status, data = self.fetch(path, certificate)
+        self.assertEqual((status, hashlib.sha256(data).hexdigest()),
+                         (200, manifest["archive"]["sha256"]))
+        self.assertEqual(self.fetch(path.replace("certified", "neighbour"), certificate)[0], 401)
+        self.assertEqual(self.fetch(path)[0], 401)
+        pem = urllib.parse.quote(Path(certificate[0]).read_text(), safe="")
+        self.assertEqual(self.fetch(path, headers={"X-Vedette-Client-Certificate": pem})[0], 401)
+        self.cloud.must("PUT", "/devices/certified", {
+            "deviceId": "certified", "status": "disabled",
+            "authentication": {"type": "certificateAuthority"}}, headers={"If-Match": "*"})
+        self.assertEqual(self.fetch(path, certificate)[0], 401)
 
     def test_an_unsigned_an_altered_and_a_foreign_package_are_refused_with_the_reason(self):
         manifest = self.build("1.0.0")
