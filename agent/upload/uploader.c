@@ -305,10 +305,13 @@ int vd_uploader_give(struct vd_uploader *u, const struct vd_uploader_file *file)
 
 void vd_uploader_allow(struct vd_uploader *u, bool is_allowed, uint64_t bytes_per_second)
 {
+	bool could_work;
+
 	(void)pthread_mutex_lock(&u->lock);
+	could_work = may_work(u);
 	u->is_allowed = is_allowed;
 	u->bytes_per_second = bytes_per_second;
-	if (may_work(u))
+	if (!could_work && may_work(u))
 		(void)pthread_cond_signal(&u->wake);
 	(void)pthread_mutex_unlock(&u->lock);
 }
