@@ -83,6 +83,14 @@ void vd_placement_map(const struct vd_placement *placement, double x, double y, 
 	*ret_y = placement->yx * x + placement->yy * y + placement->y;
 }
 
+/* Images of images of single pixels have places that no integer holds, or no number. */
+static int whole_px(double at)
+{
+	static const double most = 1 << 29;
+
+	return (int)fmin(fmax(at, -most), most);
+}
+
 struct vd_rect vd_placement_box(const struct vd_placement *placement, struct vd_rect box)
 {
 	static const double least = 1e-6; /* px: what rounding leaves is no pixel more */
@@ -98,8 +106,9 @@ struct vd_rect vd_placement_box(const struct vd_placement *placement, struct vd_
 		top = fmin(top, y);
 		low = fmax(low, y);
 	}
-	left = floor(left + least);
-	top = floor(top + least);
-	return (struct vd_rect){ (int)left, (int)top, (int)(ceil(right - least) - left),
-				 (int)(ceil(low - least) - top) };
+	box.x = whole_px(floor(left + least));
+	box.y = whole_px(floor(top + least));
+	box.width = whole_px(ceil(right - least)) - box.x;
+	box.height = whole_px(ceil(low - least)) - box.y;
+	return box;
 }

@@ -37,7 +37,7 @@ struct vd_placement vd_placement_back(const struct vd_placement *placement);
 void vd_placement_map(const struct vd_placement *placement, double x, double y, double *ret_x,
 		      double *ret_y);
 
-/* The smallest upright box of whole pixels around what the box becomes. */
+/* The smallest upright box of whole pixels around what the box becomes; cut at 2^29. */
 struct vd_rect vd_placement_box(const struct vd_placement *placement, struct vd_rect box);
 
 /* Where an edited image lies in its camera's frame, and where it would if the part lay as taught. */

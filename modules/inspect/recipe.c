@@ -196,13 +196,6 @@ static int parse_every(const char *text, int *ret_every)
 	return 0;
 }
 
-static int number_in(const cJSON *array, int i)
-{
-	const cJSON *value = cJSON_GetArrayItem(array, i);
-
-	return cJSON_IsNumber(value) ? (int)value->valuedouble : 0;
-}
-
 /* The schema bounds areas and numbers; what lies outside the frame is clipped. */
 static int parse_veils(struct vd_recipe *recipe, const cJSON *images, struct vd_fault *fault)
 {
@@ -223,9 +216,7 @@ static int parse_veils(struct vd_recipe *recipe, const cJSON *images, struct vd_
 		cJSON_ArrayForEach(area, areas)
 		{
 			if (veil->count < VD_VEIL_AREAS_MOST)
-				veil->list[veil->count++] =
-					(struct vd_rect){ number_in(area, 0), number_in(area, 1),
-							  number_in(area, 2), number_in(area, 3) };
+				veil->list[veil->count++] = vd_step_area(area);
 		}
 	}
 	return 0;

@@ -547,7 +547,7 @@ static struct vd_rect region_seen(const struct vd_step_view *view)
 	struct vd_image frame = { 0 };
 	struct vd_placement back;
 	struct vd_rect whole, seen;
-	int slack;
+	double slack;
 
 	if (!place)
 		return vd_image_clip(view->frame, *view->region);
@@ -556,7 +556,7 @@ static struct vd_rect region_seen(const struct vd_step_view *view)
 	back = vd_placement_back(&place->in_frame);
 	whole = vd_placement_box(&back, vd_image_clip(&frame, *view->region));
 	seen = vd_image_clip(view->frame, whole);
-	slack = 2 + (int)ceil(fmax(fabs(back.xx) + fabs(back.xy), fabs(back.yx) + fabs(back.yy)));
+	slack = 2 + fmax(fabs(back.xx) + fabs(back.xy), fabs(back.yx) + fabs(back.yy));
 	if (seen.width + slack < whole.width || seen.height + slack < whole.height)
 		seen.width = 0;
 	return seen;

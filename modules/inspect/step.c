@@ -252,11 +252,16 @@ static int parse_golden(struct vd_step *step, const cJSON *json, struct vd_fault
 
 /* ---- regions ---- */
 
-static int roi_side(const cJSON *roi, int i)
+struct vd_rect vd_step_area(const cJSON *array)
 {
-	const cJSON *value = cJSON_GetArrayItem(roi, i);
+	int sides[4] = { 0 };
 
-	return cJSON_IsNumber(value) ? (int)value->valuedouble : 0;
+	for (int i = 0; i < 4; i++) {
+		const cJSON *value = cJSON_GetArrayItem(array, i);
+
+		sides[i] = cJSON_IsNumber(value) ? (int)value->valuedouble : 0;
+	}
+	return (struct vd_rect){ sides[0], sides[1], sides[2], sides[3] };
 }
 
 static int side_least(const struct vd_step *step)
@@ -275,8 +280,7 @@ static int parse_roi(struct vd_step *step, const cJSON *json, struct vd_fault *f
 
 	if (!roi)
 		return 0;
-	step->roi = (struct vd_rect){ roi_side(roi, 0), roi_side(roi, 1), roi_side(roi, 2),
-				      roi_side(roi, 3) };
+	step->roi = vd_step_area(roi);
 	if (step->roi.width < 1 || step->roi.height < 1)
 		return vd_recipe_refuse(fault, "/roi", "the region is empty", NULL);
 	if (step->roi.width < least || step->roi.height < least)

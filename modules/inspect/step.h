@@ -15,6 +15,9 @@ VD_MUST int vd_recipe_parse_steps(struct vd_recipe *recipe, const cJSON *steps,
 int vd_recipe_refuse(struct vd_fault *fault, const char *pointer, const char *text,
 		     const char *what);
 
+/* Of an array of four integers, as the schema has it. */
+struct vd_rect vd_step_area(const cJSON *array);
+
 /* Are min, max and warn in an order that makes sense? 400 in fault and -EINVAL. */
 VD_MUST int vd_limits_check(const struct vd_limits *limits, struct vd_fault *fault);
 

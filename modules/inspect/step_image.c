@@ -12,19 +12,6 @@
 
 /* ---- operations ---- */
 
-static int number_at(const cJSON *array, int i)
-{
-	const cJSON *value = cJSON_GetArrayItem(array, i);
-
-	return cJSON_IsNumber(value) ? (int)value->valuedouble : 0;
-}
-
-static struct vd_rect area_of(const cJSON *array)
-{
-	return (struct vd_rect){ number_at(array, 0), number_at(array, 1), number_at(array, 2),
-				 number_at(array, 3) };
-}
-
 static enum vd_resample resample_of(const cJSON *json)
 {
 	const char *name = vd_json_string(json, "resample", "bilinear");
@@ -36,7 +23,7 @@ static enum vd_resample resample_of(const cJSON *json)
 
 static int parse_crop(struct vd_edit *edit, const cJSON *json, struct vd_fault *fault)
 {
-	edit->area = area_of(json);
+	edit->area = vd_step_area(json);
 	return edit->area.width > 0 && edit->area.height > 0
 		       ? 0
 		       : vd_recipe_refuse(fault, "", "the area is empty", NULL);
@@ -67,7 +54,7 @@ static int parse_blur(struct vd_edit *edit, const cJSON *json, struct vd_fault *
 	cJSON_ArrayForEach(area, json)
 	{
 		if (edit->area_count < VD_EDIT_AREAS_MOST)
-			edit->areas[edit->area_count++] = area_of(area);
+			edit->areas[edit->area_count++] = vd_step_area(area);
 	}
 	return 0;
 }

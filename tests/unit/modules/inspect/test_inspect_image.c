@@ -55,6 +55,24 @@ static void a_box_of_parts_of_pixels_is_rounded_outwards(void **state)
 	assert_memory_equal(&box, (&(struct vd_rect){ 1, 2, 1, 1 }), sizeof box);
 }
 
+static void a_place_that_no_number_holds_is_beyond_any_image(void **state)
+{
+	const struct vd_image image = { .width = 16384, .height = 16384 };
+	const struct vd_rect box = { 5, 5, 20, 20 };
+	struct vd_placement placement = vd_placement_shift(3, 3);
+
+	for (int i = 0; i < 200; i++) {
+		const struct vd_placement tiny = vd_placement_scale(1 / 16384.0, 1 / 16384.0);
+		struct vd_placement back;
+
+		placement = vd_placement_join(&placement, &tiny);
+		back = vd_placement_back(&placement);
+		if (i > 0)
+			assert_int_equal(vd_image_clip(&image, vd_placement_box(&back, box)).width,
+					 0);
+	}
+}
+
 static void a_pose_is_about_the_middles_of_pixels(void **state)
 {
 	const struct vd_pose pose = { .cx = 20, .cy = 10, .dx = 3, .dy = -2, .angle_deg = 90 };
@@ -682,6 +700,7 @@ static void an_image_is_kept_with_the_verdicts_that_keep_images(void **state)
 
 VD_TEST_MAIN(cmocka_unit_test(a_box_is_carried_there_and_back),
 	     cmocka_unit_test(a_box_of_parts_of_pixels_is_rounded_outwards),
+	     cmocka_unit_test(a_place_that_no_number_holds_is_beyond_any_image),
 	     cmocka_unit_test(a_pose_is_about_the_middles_of_pixels),
 	     cmocka_unit_test(an_input_that_makes_no_image_is_refused),
 	     cmocka_unit_test(an_image_made_of_itself_is_refused),
