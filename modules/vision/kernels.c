@@ -8,6 +8,8 @@
  */
 #include "modules/vision/kernels.h"
 
+#include <math.h>
+
 #if defined(__x86_64__) && !defined(VD_KERNELS_BASELINE) && !defined(__SANITIZE_ADDRESS__) &&      \
 	!defined(__SANITIZE_THREAD__) && !defined(__clang__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
@@ -322,4 +324,45 @@ CLONES void vd_row_learn(const uint8_t *restrict row, float *restrict mean, floa
 		mean[i] += delta * share;
 		m2[i] += delta * (x - mean[i]);
 	}
+}
+
+CLONES void vd_row_apart(const uint8_t *restrict row, const float *restrict mean,
+			 const float *restrict m2, int left, int n, uint16_t *restrict ret_mean,
+			 uint16_t *restrict ret_spread)
+{
+	for (int i = 0; i < n; i++) {
+		const float v = row[i], with = mean[i];
+		const float without = with + (with - v) / (float)left;
+		const float squares = m2[i] - (v - with) * (v - without);
+
+		ret_mean[i] = vd_to_fixed(without);
+		ret_spread[i] = vd_to_fixed(sqrtf((squares > 0 ? squares : 0) / (float)(left - 1)));
+	}
+}
+
+static inline float larger_of(float a, float b)
+{
+	return a > b ? a : b;
+}
+
+CLONES uint8_t vd_row_stray(const uint8_t *restrict row, const uint16_t *restrict mean,
+			    const uint16_t *restrict spread, const struct vd_leash *leash, int n,
+			    uint8_t *restrict stray)
+{
+	const struct vd_leash own = *leash;
+	uint8_t any = 0;
+
+	for (int i = 0; i < n; i++) {
+		const float middle = (float)mean[i] / 256;
+		const float wide = larger_of((float)spread[i] / 256, 1);
+		const float up = larger_of(own.least[0], own.times[0] * wide);
+		const float down = larger_of(own.least[1], own.times[1] * wide);
+		const uint8_t upper = vd_to_grey(middle + own.scale * up);
+		const uint8_t lower = vd_to_grey(middle - own.scale * down);
+		const uint8_t out = row[i] > upper || row[i] < lower;
+
+		stray[i] = out;
+		any |= out;
+	}
+	return any;
 }

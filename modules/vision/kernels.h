@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/attr.h"
+
 /*
  * The inner loops of inspection: one row of 8-bit samples each, integers only, so that every
  * instruction set gives the same bits. Plain C that the compiler vectorises; on x86-64 each
@@ -106,3 +108,35 @@ void vd_row_subtract(uint8_t *row, uint8_t subtract, int n);
 
 /* Welford's step for sample number count (1, 2, ...): mean and m2 in float, one row. */
 void vd_row_learn(const uint8_t *row, float *mean, float *m2, int count, int n);
+
+/* Rounded: to a grey level, and to 1/256 of one. */
+VD_UNUSED static inline uint8_t vd_to_grey(float v)
+{
+	const float least = v > 0 ? v : 0, most = least < 255 ? least : 255;
+
+	return (uint8_t)(int)(most + 0.5F);
+}
+
+VD_UNUSED static inline uint16_t vd_to_fixed(float v)
+{
+	const float scaled = v * 256 + 0.5F;
+
+	return (uint16_t)(int)(scaled < UINT16_MAX ? scaled : UINT16_MAX);
+}
+
+/*
+ * mean and spread, in 1/256 grey level, as if row had not been among the left + 1 samples of
+ * vd_row_learn: Welford's step backwards. left: at least 2.
+ */
+void vd_row_apart(const uint8_t *row, const float *mean, const float *m2, int left, int n,
+		  uint16_t *ret_mean, uint16_t *ret_spread);
+
+/*
+ * stray[i] = 1 where row[i] is further from mean[i] than scale * max(least, times * max(1, spread[i])),
+ * rounded to grey levels; [0] above, [1] below. mean and spread in 1/256 grey level. Returns the OR of all.
+ */
+struct vd_leash {
+	float least[2], times[2], scale;
+};
+uint8_t vd_row_stray(const uint8_t *row, const uint16_t *mean, const uint16_t *spread,
+		     const struct vd_leash *leash, int n, uint8_t *stray);

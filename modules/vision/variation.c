@@ -150,13 +150,6 @@ int vd_variation_normalise(struct vd_variation_learner *learner, struct vd_image
 	return learner->window_px > 0 ? normalise(learner, image) : 0;
 }
 
-static uint8_t to_grey(float v)
-{
-	const float least = v > 0 ? v : 0, most = least < 255 ? least : 255;
-
-	return (uint8_t)(int)(most + 0.5F);
-}
-
 int vd_variation_mean(const struct vd_variation_learner *learner, struct vd_image *out)
 {
 	int r = vd_image_shape(out, learner->width, learner->height, VD_GREY);
@@ -165,7 +158,7 @@ int vd_variation_mean(const struct vd_variation_learner *learner, struct vd_imag
 		const float *mean = learner->mean + (size_t)y * (size_t)learner->width;
 
 		for (int x = 0; x < learner->width; x++)
-			vd_image_row(out, y)[x] = to_grey(mean[x]);
+			vd_image_row(out, y)[x] = vd_to_grey(mean[x]);
 	}
 	return r;
 }
@@ -175,32 +168,62 @@ int vd_variation_parts(const struct vd_variation_learner *learner)
 	return learner->parts;
 }
 
-static uint16_t to_fixed(float v)
+static int model_init(const struct vd_variation_learner *learner, struct vd_variation_model *model)
 {
-	const float scaled = v * ONE + 0.5F;
+	const size_t count = (size_t)learner->width * (size_t)learner->height;
 
-	return (uint16_t)(int)(scaled < UINT16_MAX ? scaled : UINT16_MAX);
+	*model = (struct vd_variation_model){ .width = learner->width,
+					      .height = learner->height,
+					      .parts = learner->parts,
+					      .mean = malloc(count * sizeof *model->mean),
+					      .spread = malloc(count * sizeof *model->spread) };
+	if (model->mean && model->spread)
+		return 0;
+	vd_variation_model_fini(model);
+	return -ENOMEM;
+}
+
+int vd_variation_apart(const struct vd_variation_learner *learner,
+		       const struct vd_image *normalised, struct vd_variation_model *io_model)
+{
+	int r = 0;
+
+	if (normalised->width != learner->width || normalised->height != learner->height)
+		return -EINVAL;
+	if (learner->parts < 3)
+		return -EAGAIN;
+	if (io_model->width != learner->width || io_model->height != learner->height) {
+		vd_variation_model_fini(io_model);
+		r = model_init(learner, io_model);
+	}
+	if (r < 0)
+		return r;
+	io_model->parts = learner->parts - 1;
+	for (int y = 0; y < learner->height; y++) {
+		const size_t at = (size_t)y * (size_t)learner->width;
+
+		vd_row_apart(vd_image_row(normalised, y), learner->mean + at, learner->m2 + at,
+			     io_model->parts, learner->width, io_model->mean + at,
+			     io_model->spread + at);
+	}
+	return 0;
 }
 
 int vd_variation_finish(const struct vd_variation_learner *learner,
 			struct vd_variation_model *ret_model)
 {
 	const size_t count = (size_t)learner->width * (size_t)learner->height;
-	struct vd_variation_model model = { .width = learner->width,
-					    .height = learner->height,
-					    .parts = learner->parts };
+	struct vd_variation_model model;
+	int r;
 
 	if (learner->parts < 2)
 		return -EAGAIN;
-	model.mean = malloc(count * sizeof *model.mean);
-	model.spread = malloc(count * sizeof *model.spread);
-	if (!model.mean || !model.spread) {
-		vd_variation_model_fini(&model);
-		return -ENOMEM;
-	}
+	r = model_init(learner, &model);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < count; i++) {
-		model.mean[i] = to_fixed(learner->mean[i]);
-		model.spread[i] = to_fixed(sqrtf(learner->m2[i] / (float)(learner->parts - 1)));
+		model.mean[i] = vd_to_fixed(learner->mean[i]);
+		model.spread[i] = vd_to_fixed(sqrtf(learner->m2[i] / (float)(learner->parts - 1)));
 	}
 	*ret_model = model;
 	return 0;
@@ -315,6 +338,57 @@ void vd_variation_allow(const struct vd_variation_model *model,
 		allowance->edge[x] = edge_px * slope_at(model, x, y);
 }
 
+static float pool_at(const struct vd_variation_model *model, int x, int y)
+{
+	const int n = model->width, left = clamp(x - POOL_REACH, n - 1),
+		  right = clamp(x + POOL_REACH, n - 1);
+	const int top = clamp(y - POOL_REACH, model->height - 1);
+	const int bottom = clamp(y + POOL_REACH, model->height - 1), rows = bottom - top + 1;
+	double sum = 0;
+
+	for (int row = top; row <= bottom; row++) {
+		const uint16_t *spread = model->spread + (size_t)row * (size_t)n;
+
+		for (int i = left; i <= right; i++)
+			sum += (double)spread[i] * spread[i];
+	}
+	if (x >= POOL_REACH && x < n - POOL_REACH)
+		return (float)sqrt(sum * (1.0 / ((2 * POOL_REACH + 1) * rows)));
+	return (float)sqrt(sum / ((right - left + 1) * rows));
+}
+
+struct vd_allowed vd_variation_allow_at(const struct vd_variation_model *model,
+					const struct vd_variation_options *options, int x, int y)
+{
+	const float own = model->spread[(size_t)y * (size_t)model->width + (size_t)x];
+	const float edge_px = (float)options->edge_tolerance_px;
+	const float spread = larger(larger(pool_at(model, x, y), own) / ONE, SPREAD_FLOOR);
+
+	return (struct vd_allowed){
+		.mean = mean_at(model, x, y),
+		.edge = edge_px > 0 ? edge_px * slope_at(model, x, y) : 0,
+		.up = larger((float)options->abs_threshold[0],
+			     (float)options->var_threshold[0] * spread),
+		.down = larger((float)options->abs_threshold[1],
+			       (float)options->var_threshold[1] * spread),
+		.spread = spread,
+	};
+}
+
+uint8_t vd_variation_suspect(const struct vd_variation_model *model,
+			     const struct vd_variation_options *options, const uint8_t *row, int y,
+			     float scale, uint8_t *stray)
+{
+	const size_t at = (size_t)y * (size_t)model->width;
+	const struct vd_leash leash = {
+		.least = { (float)options->abs_threshold[0], (float)options->abs_threshold[1] },
+		.times = { (float)options->var_threshold[0], (float)options->var_threshold[1] },
+		.scale = scale,
+	};
+
+	return vd_row_stray(row, model->mean + at, model->spread + at, &leash, model->width, stray);
+}
+
 static void lay_out_row(struct vd_variation *variation, const struct vd_allowance *allowance,
 			float scale, int y)
 {
@@ -323,10 +397,11 @@ static void lay_out_row(struct vd_variation *variation, const struct vd_allowanc
 	for (int x = 0; x < band->upper.width; x++) {
 		const float mean = allowance->mean[x], edge = allowance->edge[x];
 
-		vd_image_row(&band->upper, y)[x] = to_grey(mean + edge + scale * allowance->up[x]);
+		vd_image_row(&band->upper, y)[x] =
+			vd_to_grey(mean + edge + scale * allowance->up[x]);
 		vd_image_row(&band->lower, y)[x] =
-			to_grey(mean - edge - scale * allowance->down[x]);
-		vd_image_row(&band->sigma, y)[x] = to_grey(4 * allowance->spread[x]);
+			vd_to_grey(mean - edge - scale * allowance->down[x]);
+		vd_image_row(&band->sigma, y)[x] = vd_to_grey(4 * allowance->spread[x]);
 	}
 }
 
@@ -338,7 +413,7 @@ static int measure_ideal(struct vd_variation *variation, const struct vd_variati
 
 	for (int y = 0; r == 0 && y < model->height; y++) {
 		for (int x = 0; x < model->width; x++)
-			vd_image_row(&ideal, y)[x] = to_grey(mean_at(model, x, y));
+			vd_image_row(&ideal, y)[x] = vd_to_grey(mean_at(model, x, y));
 	}
 	return r < 0 ? r : vd_cells_measure(&variation->band.cells, &ideal);
 }

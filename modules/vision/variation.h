@@ -72,6 +72,15 @@ VD_MUST int vd_variation_mean(const struct vd_variation_learner *learner, struct
 VD_MUST int vd_variation_finish(const struct vd_variation_learner *learner,
 				struct vd_variation_model *ret_model);
 
+/*
+ * As if one part, as it was after vd_variation_learn, had not been learnt; the learner stays as it is.
+ * io_model: { 0 }, or one that this made before, whose memory it keeps. -EINVAL: another shape; -EAGAIN: fewer than 2
+ * others; -ENOMEM.
+ */
+VD_MUST int vd_variation_apart(const struct vd_variation_learner *learner,
+			       const struct vd_image *normalised,
+			       struct vd_variation_model *io_model);
+
 /* --- Allowances --- */
 
 /*
@@ -86,6 +95,22 @@ struct vd_allowance {
 void vd_variation_allow(const struct vd_variation_model *model,
 			const struct vd_variation_options *options, int y, double *columns,
 			const struct vd_allowance *allowance);
+
+/* The same of one pixel, to the bit. */
+struct vd_allowed {
+	float mean, edge, up, down, spread;
+};
+
+struct vd_allowed vd_variation_allow_at(const struct vd_variation_model *model,
+					const struct vd_variation_options *options, int x, int y);
+
+/*
+ * stray[x] = 1 for all pixels of row y that scale times the allowance does not hold, and some that it does:
+ * what lies around a pixel, and edges, are not looked at. Returns the OR of all.
+ */
+uint8_t vd_variation_suspect(const struct vd_variation_model *model,
+			     const struct vd_variation_options *options, const uint8_t *row, int y,
+			     float scale, uint8_t *stray);
 
 /* --- Comparing --- */
 

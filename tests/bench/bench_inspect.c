@@ -17,12 +17,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "made_up.h"
 #include "modules/image/jpeg.h"
 #include "modules/vision/locate.h"
 #include "modules/vision/variation.h"
 #include "modules/vision/warp.h"
 
-enum { ROUNDS = 31, MARGIN = 16, PARTS = 6, QUALITY = 85, FILE_MOST = 64 << 20 };
+enum { ROUNDS = 31, MARGIN = 16, PARTS = 6, FILE_MOST = 64 << 20 };
 
 struct subject {
 	struct vd_image image; /* grey, what the parts are made of */
@@ -31,68 +32,6 @@ struct subject {
 	struct vd_variation *variation;
 	struct vd_rect region;
 };
-
-static uint32_t random_state = 88172645;
-
-static double noise(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 17;
-	random_state ^= random_state << 5;
-	return random_state / 4294967296.0 - 0.5;
-}
-
-static int make_picture(int width, int height, double grain, struct vd_image *out)
-{
-	int r = vd_image_shape(out, width, height, VD_GREY);
-
-	for (int y = 0; r == 0 && y < height; y++) {
-		for (int x = 0; x < width; x++) {
-			double v = 120 + 40 * sin(x / 37.0) * cos(y / 29.0) +
-				   25 * sin((x + 2 * y) / 91.0) + 2 * noise();
-
-			v += hypot(fmod(x, 240) - 120, fmod(y, 200) - 100) < 50 ? 30 : 0;
-			v += grain * noise();
-			vd_image_row(out, y)[x] = (uint8_t)lrint(fmin(fmax(v, 0), 255));
-		}
-	}
-	return r;
-}
-
-/* As a camera sends it: three components, 4:2:0, though grey in content. */
-static int encode(const struct vd_image *grey, struct vd_buf *out)
-{
-	VD_CLEANUP(vd_image_fini) struct vd_image rgb = { 0 };
-	int r = vd_image_shape(&rgb, grey->width, grey->height, VD_RGB);
-
-	for (int y = 0; r == 0 && y < grey->height; y++) {
-		const uint8_t *from = vd_image_row(grey, y);
-		uint8_t *to = vd_image_row(&rgb, y);
-
-		for (int x = 0; x < grey->width; x++, to += 3)
-			to[0] = to[1] = to[2] = from[x];
-	}
-	vd_buf_clear(out);
-	return r < 0 ? r : vd_jpeg_encode(&rgb, QUALITY, out);
-}
-
-/* Another capture: a sub-pixel shift, fresh noise. */
-static int capture(const struct vd_image *image, double dx, double dy, struct vd_image *out)
-{
-	struct vd_pose pose = vd_pose_identity();
-	int r;
-
-	pose.dx = -dx;
-	pose.dy = -dy;
-	r = vd_warp(image, &pose, (struct vd_rect){ 0, 0, image->width, image->height }, out);
-	for (int y = 0; r == 0 && y < out->height; y++) {
-		uint8_t *row = vd_image_row(out, y);
-
-		for (int x = 0; x < out->width; x++)
-			row[x] = (uint8_t)lrint(fmin(fmax(row[x] + 6 * noise(), 0), 255));
-	}
-	return r;
-}
 
 static int learn(struct subject *subject, struct vd_variation_learner *learner)
 {
@@ -103,9 +42,10 @@ static int learn(struct subject *subject, struct vd_variation_learner *learner)
 	for (int i = 0; r == 0 && i < PARTS; i++) {
 		struct vd_pose pose;
 
-		r = capture(&subject->image, 2.3 * noise(), 2.3 * noise(), &image);
+		r = made_up_capture(&subject->image, 2.3 * made_up_noise(), 2.3 * made_up_noise(),
+				    &image);
 		if (r == 0)
-			r = encode(&image, &jpeg);
+			r = made_up_encode(&image, &jpeg);
 		if (r == 0)
 			r = vd_jpeg_decode_grey(jpeg.data, jpeg.len, NULL, &image, NULL, NULL);
 		if (r == 0)
@@ -145,9 +85,9 @@ static int teach(struct subject *subject)
 	if (r == 0)
 		r = vd_variation_new(&model, subject->region, &options, &subject->variation);
 	if (r == 0)
-		r = capture(&subject->image, 1.4, -0.7, &image);
+		r = made_up_capture(&subject->image, 1.4, -0.7, &image);
 	if (r == 0)
-		r = encode(&image, &subject->jpeg);
+		r = made_up_encode(&image, &subject->jpeg);
 	vd_image_fini(&image);
 	vd_variation_model_fini(&model);
 	return r;
@@ -263,7 +203,7 @@ static int bench_file(const char *path)
 static int bench_made_up(const char *name, int width, int height, double grain, double target)
 {
 	struct subject subject = { 0 };
-	int r = make_picture(width, height, grain, &subject.image);
+	int r = made_up_picture(width, height, grain, &subject.image);
 
 	return r < 0 ? r : bench(name, &subject, target);
 }

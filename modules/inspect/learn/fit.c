@@ -303,22 +303,13 @@ static int set_trial(struct pupil *pupil, const struct vd_step *step)
 	return r;
 }
 
-static struct vd_rect whole_of(const struct vd_image *image)
-{
-	return (struct vd_rect){ 0, 0, image->width, image->height };
-}
-
 static int try_step(struct pupil *pupil, const struct vd_step *step, double *ret_factor)
 {
-	const struct vd_image *image = &pupil->registered;
-	int r = vd_variation_unlearn(pupil->learner, image);
+	int r = pupil->apart ? 0 : vd_apart_new(step, &pupil->apart);
 
-	if (r < 0)
-		return r;
-	r = set_trial(pupil, step);
-	if (r == 0)
-		r = vd_trial_factor(pupil->trial, image, whole_of(image), ret_factor);
-	return vd_variation_relearn(pupil->learner, image) < 0 ? -ENOMEM : r;
+	return r < 0 ? r
+		     : vd_apart_factor(pupil->apart, pupil->learner, &pupil->registered,
+				       ret_factor);
 }
 
 static int try_sample(struct fitting *fitting, struct vd_sample *sample)
@@ -720,6 +711,19 @@ static int try_parts(struct fitting *fitting)
 	return r > 0 ? leave_one_out(fitting) : r;
 }
 
+const char *vd_fit_stage_name(enum vd_fit_stage stage)
+{
+	static const char *const names[] = { "align", "try", "probe", "prove" };
+
+	return names[stage];
+}
+
+static void enter(struct fitting *fitting, enum vd_fit_stage stage)
+{
+	go_on(fitting);
+	fitting->fit->stage = stage;
+}
+
 static int fit(struct fitting *fitting, int version)
 {
 	int r = teach(fitting);
@@ -729,12 +733,15 @@ static int fit(struct fitting *fitting, int version)
 		r = learn_in_two_passes(fitting);
 	if (r == 0 && vd_fitting_usable(fitting) < 2)
 		return -EAGAIN;
+	enter(fitting, VD_FIT_TRY);
 	if (r == 0)
 		r = try_parts(fitting);
+	enter(fitting, VD_FIT_PROBE);
 	if (r == 0)
 		r = probe_all(fitting);
 	if (r != 0)
 		return r;
+	enter(fitting, VD_FIT_PROVE);
 	is_valid = is_fit(fitting);
 	r = vd_fitting_report(fitting, is_valid);
 	return r == 0 && is_valid ? vd_fitting_model(fitting, version) : r;

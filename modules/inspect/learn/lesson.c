@@ -33,6 +33,7 @@ static void forget(struct pupil *pupil)
 	pupil->texture = vd_texture_learner_free(pupil->texture);
 	vd_texture_work_fini(&pupil->texture_work);
 	pupil->trial = vd_trial_free(pupil->trial);
+	pupil->apart = vd_apart_free(pupil->apart);
 	free(pupil->factors);
 	pupil->factors = NULL;
 	vd_image_fini(&pupil->patch);

@@ -45,7 +45,14 @@ VD_MUST int vd_lesson_add(struct vd_lesson *lesson, struct vd_rig *rig, const st
 
 int vd_lesson_parts(const struct vd_lesson *lesson);
 
+/* One after the other. */
+enum vd_fit_stage { VD_FIT_ALIGN, VD_FIT_TRY, VD_FIT_PROBE, VD_FIT_PROVE, VD_FIT_STAGES };
+
+/* "align": both passes of aligning and learning; "try": leaving one out; "probe"; "prove". */
+const char *vd_fit_stage_name(enum vd_fit_stage stage);
+
 struct vd_fit {
+	enum vd_fit_stage stage; /* what progress is made with */
 	struct vd_model *model;  /* NULL: not fit to judge */
 	cJSON *report;           /* what was found out; also in the model */
 	char text[VD_STEP_TEXT]; /* why there is no model; else the statement on sensitivity */

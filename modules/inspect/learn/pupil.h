@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "modules/inspect/learn/apart.h"
 #include "modules/inspect/learn/lesson.h"
 #include "modules/inspect/learn/trial.h"
 
@@ -29,6 +30,7 @@ struct pupil {
 	struct vd_step_result result; /* on the part at hand */
 	struct vd_image registered;
 	struct vd_trial *trial; /* while fitting */
+	struct vd_apart *apart;
 	double *factors;        /* of the parts tried */
 	size_t factor_count;
 	double scale,

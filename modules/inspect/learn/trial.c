@@ -72,13 +72,6 @@ struct vd_trial *vd_trial_free(struct vd_trial *trial)
 	return NULL;
 }
 
-static uint8_t to_grey(float v)
-{
-	const float least = v > 0 ? v : 0, most = least < 255 ? least : 255;
-
-	return (uint8_t)(int)(most + 0.5F);
-}
-
 void vd_trial_set(struct vd_trial *trial, const struct vd_variation_model *model)
 {
 	const size_t width = (size_t)trial->width;
@@ -93,7 +86,7 @@ void vd_trial_set(struct vd_trial *trial, const struct vd_variation_model *model
 		for (size_t x = 0; x < width; x++) {
 			trial->top[at + x] = mean[x] + edge[x];
 			trial->bottom[at + x] = mean[x] - edge[x];
-			vd_image_row(&trial->sigma, y)[x] = to_grey(4 * spread[x]);
+			vd_image_row(&trial->sigma, y)[x] = vd_to_grey(4 * spread[x]);
 		}
 	}
 }
@@ -106,8 +99,8 @@ static void lay_out(struct vd_trial *trial, size_t i, int n, float factor)
 	uint8_t *restrict upper = trial->upper, *restrict lower = trial->lower;
 
 	for (int x = 0; x < n; x++) {
-		upper[x] = to_grey(top[x] + factor * up[x]);
-		lower[x] = to_grey(bottom[x] - factor * down[x]);
+		upper[x] = vd_to_grey(top[x] + factor * up[x]);
+		lower[x] = vd_to_grey(bottom[x] - factor * down[x]);
 	}
 }
 
@@ -131,37 +124,41 @@ static void result_fini_p(struct vd_step_result *result)
 	vd_step_result_fini(result);
 }
 
+int vd_trial_judge(const struct vd_step *step, struct vd_excess *excess,
+		   const struct vd_image *sigma)
+{
+	VD_CLEANUP(result_fini) struct vd_step_result result = { 0 };
+	const int r = vd_blobs_find(excess, sigma, &step->variation.blobs, &result.blobs);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < VD_MEASURES; i++)
+		result.values[i] = NAN;
+	result.values[VD_MEASURE_SCORE] = result.blobs.score;
+	result.values[VD_MEASURE_DEFECTS] = (double)result.blobs.count;
+	result.values[VD_MEASURE_AREA] = (double)result.blobs.area_px;
+	vd_step_judge(step, &result);
+	return result.verdict == VD_NG;
+}
+
 int vd_trial_rejects(struct vd_trial *trial, const struct vd_image *image, struct vd_rect window,
 		     double factor)
 {
-	VD_CLEANUP(result_fini) struct vd_step_result result = { 0 };
 	struct vd_image sigma = trial->sigma;
-	int r = vd_excess_shape(&trial->excess, window.width, window.height);
+	const int r = vd_excess_shape(&trial->excess, window.width, window.height);
 
-	for (int i = 0; i < VD_MEASURES; i++)
-		result.values[i] = NAN;
 	for (int y = 0; r == 0 && y < window.height; y++)
 		compare_row(trial, image, window, (float)factor, y);
 	sigma.pixels = vd_image_row(&trial->sigma, window.y) + window.x;
 	sigma.width = window.width;
 	sigma.height = window.height;
-	if (r == 0)
-		r = vd_blobs_find(&trial->excess, &sigma, &trial->step->variation.blobs,
-				  &result.blobs);
-	if (r < 0)
-		return r;
-	result.values[VD_MEASURE_SCORE] = result.blobs.score;
-	result.values[VD_MEASURE_DEFECTS] = (double)result.blobs.count;
-	result.values[VD_MEASURE_AREA] = (double)result.blobs.area_px;
-	vd_step_judge(trial->step, &result);
-	return result.verdict == VD_NG;
+	return r < 0 ? r : vd_trial_judge(trial->step, &trial->excess, &sigma);
 }
 
-/* 1 or 0 as vd_trial_rejects; narrows the bracket. */
-static int halve(struct vd_trial *trial, const struct vd_image *image, struct vd_rect window,
-		 double at, double bracket[static 2])
+/* 1 or 0 as rejects; narrows the bracket. */
+static int halve(vd_rejects_fn rejects, void *argument, double at, double bracket[static 2])
 {
-	const int r = vd_trial_rejects(trial, image, window, at);
+	const int r = rejects(argument, at);
 
 	if (r >= 0)
 		bracket[r > 0 ? 0 : 1] = at;
@@ -169,20 +166,40 @@ static int halve(struct vd_trial *trial, const struct vd_image *image, struct vd
 }
 
 /* Most are near 1, and looking at a low factor takes long: nearly every pixel is beyond it. */
-int vd_trial_factor(struct vd_trial *trial, const struct vd_image *image, struct vd_rect window,
-		    double *ret_factor)
+int vd_trial_search(vd_rejects_fn rejects, void *argument, double *ret_factor)
 {
 	double bracket[2] = { 0, VD_FACTOR_MOST };
-	int r = halve(trial, image, window, 1, bracket);
+	int r = halve(rejects, argument, 1, bracket);
 
 	if (r >= 0)
-		r = halve(trial, image, window, r > 0 ? 2 : 0.5, bracket);
+		r = halve(rejects, argument, r > 0 ? 2 : 0.5, bracket);
 	while (r >= 0 && bracket[1] - bracket[0] > VD_FACTOR_MOST / (1 << HALVINGS))
-		r = halve(trial, image, window, (bracket[0] + bracket[1]) / 2, bracket);
+		r = halve(rejects, argument, (bracket[0] + bracket[1]) / 2, bracket);
 	if (r < 0)
 		return r;
 	*ret_factor = bracket[1];
 	return 0;
+}
+
+struct glance {
+	struct vd_trial *trial;
+	const struct vd_image *image;
+	struct vd_rect window;
+};
+
+static int glance_rejects(void *argument, double factor)
+{
+	const struct glance *glance = argument;
+
+	return vd_trial_rejects(glance->trial, glance->image, glance->window, factor);
+}
+
+int vd_trial_factor(struct vd_trial *trial, const struct vd_image *image, struct vd_rect window,
+		    double *ret_factor)
+{
+	struct glance glance = { trial, image, window };
+
+	return vd_trial_search(glance_rejects, &glance, ret_factor);
 }
 
 /* ---- challenge defects ---- */

@@ -29,7 +29,18 @@ VD_MUST int vd_trial_rejects(struct vd_trial *trial, const struct vd_image *imag
 /* Larger factors are not told apart. */
 #define VD_FACTOR_MOST 8.0
 
-/* The least factor (to 1/128) at which the part of the image is not NG. -ENOMEM. */
+/* Are pixels with such an excess NG in the step's eyes? excess->bits is changed. 1, 0, -ENOMEM. */
+VD_MUST int vd_trial_judge(const struct vd_step *step, struct vd_excess *excess,
+			   const struct vd_image *sigma);
+
+/*
+ * The least factor (to 1/128) at which rejects says 0, tried in an order that is always the same;
+ * rejects: 1, 0 or -errno, which is passed up.
+ */
+typedef int (*vd_rejects_fn)(void *argument, double factor);
+VD_MUST int vd_trial_search(vd_rejects_fn rejects, void *argument, double *ret_factor);
+
+/* The least factor at which the part of the image is not NG. -ENOMEM. */
 VD_MUST int vd_trial_factor(struct vd_trial *trial, const struct vd_image *image,
 			    struct vd_rect window, double *ret_factor);
 
