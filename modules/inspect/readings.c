@@ -5,16 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "modules/inspect/trigger.h"
-
-static void copy_condition(struct vd_reading_source *source, const cJSON *when)
-{
-	(void)snprintf(source->when_pointer, sizeof source->when_pointer, "%s",
-		       vd_json_string(when, "pointer", ""));
-	(void)snprintf(source->when_equals, sizeof source->when_equals, "%s",
-		       vd_json_string(when, "equals", ""));
-}
-
 void vd_readings_options_parse(const cJSON *parameters, struct vd_readings_options *ret_options)
 {
 	const cJSON *json;
@@ -31,7 +21,7 @@ void vd_readings_options_parse(const cJSON *parameters, struct vd_readings_optio
 			       vd_json_string(json, "from", ""));
 		(void)snprintf(source->pointer, sizeof source->pointer, "%s",
 			       vd_json_string(json, "pointer", ""));
-		copy_condition(source, vd_json_object(json, "when"));
+		vd_trigger_condition_parse(vd_json_object(json, "when"), &source->when);
 		source->within_ms = (uint64_t)vd_json_int(json, "withinMs", 0);
 		ret_options->count++;
 	}
@@ -52,13 +42,8 @@ static void take(struct vd_readings *readings, int name, const cJSON *value, uin
 
 static bool is_meant(const struct vd_reading_source *source, const char *from, const cJSON *body)
 {
-	char text[VD_READING_TEXT];
-
-	if (source->from[0] && strcmp(source->from, from) != 0)
-		return false;
-	return !source->when_pointer[0] ||
-	       (vd_trigger_text_at(body, source->when_pointer, text, sizeof text) &&
-		strcmp(text, source->when_equals) == 0);
+	return (!source->from[0] || strcmp(source->from, from) == 0) &&
+	       vd_trigger_holds(&source->when, body);
 }
 
 /* What the value's object says beside it; nothing said is good. */

@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "modules/inspect/trigger.h"
 
 /*
  * What other modules measured around an item's trigger: named numbers out of messages on the input
@@ -17,7 +18,7 @@ struct vd_reading_source {
 	char name[65];
 	char from[VD_READING_TEXT];    /* "bus/samples", or "": any */
 	char pointer[VD_READING_TEXT]; /* into the message */
-	char when_pointer[VD_READING_TEXT], when_equals[VD_READING_TEXT]; /* "": any message */
+	struct vd_trigger_condition when;
 	uint64_t within_ms; /* before or after the trigger */
 };
 

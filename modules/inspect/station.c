@@ -500,7 +500,7 @@ static int configure(struct vd_station *station, const cJSON *parameters, int64_
 {
 	VD_CLEANUP(vd_recipe_set_unref) struct vd_recipe_set *set = NULL;
 	VD_CLEANUP(vd_trigger_options_fini)
-	struct vd_trigger_options options = { .has_condition = false };
+	struct vd_trigger_options options = { .when = { .is_set = false } };
 	VD_CLEANUP(vd_selftest_options_fini) struct vd_selftest_options test = { .every_ms = 0 };
 	int r = vd_recipe_set_parse(parameters, &set, fault);
 

@@ -525,7 +525,8 @@ static void take_selection(struct vd_station *station, const char *from, const c
 	struct vd_fault fault = { 0 };
 	char recipe[VD_NAME_BYTES];
 
-	if (!station->triggers.selects_by_message)
+	if (!station->triggers.selects_by_message ||
+	    !vd_trigger_holds(&station->triggers.select_when, body))
 		return;
 	(void)snprintf(word.by, sizeof word.by, "%s", from);
 	(void)vd_time_text(vd_clock_wall_ms(), word.at);
@@ -551,7 +552,7 @@ void vd_station_message(struct vd_station *station, const char *input, const cha
 	if (strcmp(input, "values") == 0)
 		vd_readings_take(&station->readings, &station->reading_options, from, body,
 				 vd_clock_mono_ms());
-	if (strcmp(input, "trigger") != 0 || !vd_trigger_wants(&station->triggers, body))
+	if (strcmp(input, "trigger") != 0 || !vd_trigger_holds(&station->triggers.when, body))
 		return;
 	if (vd_trigger_text_at(body, station->triggers.serial_pointer, serial, sizeof serial))
 		ask.serial = serial;
@@ -812,7 +813,7 @@ int vd_station_triggers_configure(struct vd_station *station, struct vd_trigger_
 		return r;
 	vd_trigger_options_fini(&station->triggers);
 	station->triggers = *options;
-	*options = (struct vd_trigger_options){ .has_condition = false };
+	*options = (struct vd_trigger_options){ .when = { .is_set = false } };
 	if (!is_same) {
 		(void)vd_drop_free(station->drop);
 		station->drop = VD_TAKE(fresh);

@@ -21,14 +21,17 @@ static void take_limits(const cJSON *json, enum vd_trigger_source source,
 	};
 }
 
+void vd_trigger_condition_parse(const cJSON *json, struct vd_trigger_condition *condition)
+{
+	condition->is_set = json != NULL;
+	copy(condition->pointer, sizeof condition->pointer, json, "pointer");
+	copy(condition->equals, sizeof condition->equals, json, "equals");
+}
+
 static void take_message(const cJSON *json, struct vd_trigger_options *options)
 {
-	const cJSON *when = vd_json_object(json, "when");
-
 	copy(options->serial_pointer, sizeof options->serial_pointer, json, "serialPointer");
-	options->has_condition = when != NULL;
-	copy(options->when_pointer, sizeof options->when_pointer, when, "pointer");
-	copy(options->when_equals, sizeof options->when_equals, when, "equals");
+	vd_trigger_condition_parse(vd_json_object(json, "when"), &options->when);
 }
 
 static int take_file(const cJSON *json, struct vd_trigger_options *options, struct vd_fault *fault)
@@ -83,6 +86,7 @@ static int take_selection(const cJSON *json, const cJSON *recipes,
 		return r;
 	options->selects_by_call = names(by, "call");
 	options->selects_by_message = names(by, "message");
+	vd_trigger_condition_parse(vd_json_object(json, "when"), &options->select_when);
 	copy(options->select_pointer, sizeof options->select_pointer, json, "pointer");
 	options->select_values = values ? cJSON_Duplicate(values, true) : NULL;
 	return values && !options->select_values ? -ENOMEM : 0;
@@ -137,13 +141,13 @@ bool vd_trigger_text_at(const cJSON *body, const char *pointer, char *text, size
 	return len > 0 && (size_t)len < bytes;
 }
 
-bool vd_trigger_wants(const struct vd_trigger_options *options, const cJSON *body)
+bool vd_trigger_holds(const struct vd_trigger_condition *condition, const cJSON *body)
 {
 	char text[VD_TRIGGER_TEXT_BYTES];
 
-	return !options->has_condition ||
-	       (vd_trigger_text_at(body, options->when_pointer, text, sizeof text) &&
-		strcmp(text, options->when_equals) == 0);
+	return !condition->is_set ||
+	       (vd_trigger_text_at(body, condition->pointer, text, sizeof text) &&
+		strcmp(text, condition->equals) == 0);
 }
 
 bool vd_trigger_recipe(const struct vd_trigger_options *options, const cJSON *body, char *recipe,

@@ -12,18 +12,27 @@
  */
 enum { VD_POINTER_BYTES = 129, VD_TRIGGER_PATH_BYTES = 1025, VD_TRIGGER_TEXT_BYTES = 129 };
 
+/* What a message must say. */
+struct vd_trigger_condition {
+	bool is_set; /* else any will do */
+	char pointer[VD_POINTER_BYTES], equals[VD_TRIGGER_TEXT_BYTES];
+};
+
+/* json: {"pointer", "equals"}, or NULL: any message. */
+void vd_trigger_condition_parse(const cJSON *json, struct vd_trigger_condition *condition);
+
 struct vd_trigger_options {
 	bool is_on[VD_TRIGGER_SOURCES];
 	struct vd_admission_limits limits[VD_TRIGGER_SOURCES];
 	char serial_pointer[VD_POINTER_BYTES];
-	char when_pointer[VD_POINTER_BYTES], when_equals[VD_TRIGGER_TEXT_BYTES]; /* "": any */
-	bool has_condition;
+	struct vd_trigger_condition when;
 	uint64_t interval_ms; /* of the timer; 0: none */
 	char folder[VD_TRIGGER_PATH_BYTES], done_folder[VD_TRIGGER_PATH_BYTES];
 	bool file_is_frame, camera_is_durable;
 	int kept_items; /* with their frames, for another inspection */
 	struct vd_pressure_limits pressure;
 	bool selects_by_call, selects_by_message;
+	struct vd_trigger_condition select_when;
 	char select_pointer[VD_POINTER_BYTES];
 	cJSON *select_values; /* NULL: the message says the name */
 };
@@ -38,8 +47,8 @@ VD_UNUSED static inline void vd_trigger_options_fini_p(struct vd_trigger_options
 	vd_trigger_options_fini(options);
 }
 
-/* Is this message on the input trigger one? */
-bool vd_trigger_wants(const struct vd_trigger_options *options, const cJSON *body);
+/* Does this message say so? Other messages on the route are passed over. */
+bool vd_trigger_holds(const struct vd_trigger_condition *condition, const cJSON *body);
 
 /* The text or number at pointer, as text. false: there is none, or it is too long. */
 bool vd_trigger_text_at(const cJSON *body, const char *pointer, char *text, size_t bytes);

@@ -35,7 +35,7 @@ static cJSON *filled(const char *more)
 static struct vd_trigger_options options_of(const char *more)
 {
 	VD_CLEANUP(vd_json_free) cJSON *parameters = filled(more);
-	struct vd_trigger_options options = { .has_condition = false };
+	struct vd_trigger_options options = { .when = { .is_set = false } };
 	struct vd_fault fault = { 0 };
 
 	assert_int_equal(vd_trigger_options_parse(parameters, &options, &fault), 0);
@@ -66,7 +66,7 @@ static void with_nothing_said_calls_messages_and_cameras_trigger(void **state)
 		    options.is_on[VD_BY_CAMERA] && options.is_on[VD_BY_REINSPECT]);
 	assert_false(options.is_on[VD_BY_TIMER] || options.is_on[VD_BY_FILE]);
 	assert_string_equal(options.serial_pointer, "/serial");
-	assert_false(options.camera_is_durable || options.has_condition);
+	assert_false(options.camera_is_durable || options.when.is_set);
 	assert_true(options.pressure.share == 0.75);
 	assert_false(options.selects_by_call || options.selects_by_message);
 	vd_trigger_options_fini(&options);
@@ -101,9 +101,9 @@ static void a_message_is_a_trigger_when_its_condition_holds(void **state)
 	VD_CLEANUP(vd_json_free) cJSON *other = json_of("[]");
 	char serial[16];
 
-	assert_true(vd_trigger_wants(&options, on));
-	assert_false(vd_trigger_wants(&options, off));
-	assert_false(vd_trigger_wants(&options, other));
+	assert_true(vd_trigger_holds(&options.when, on));
+	assert_false(vd_trigger_holds(&options.when, off));
+	assert_false(vd_trigger_holds(&options.when, other));
 	assert_true(vd_trigger_text_at(on, options.serial_pointer, serial, sizeof serial));
 	assert_string_equal(serial, "41007");
 	assert_false(vd_trigger_text_at(off, options.serial_pointer, serial, sizeof serial));
@@ -114,12 +114,15 @@ static void a_message_is_a_trigger_when_its_condition_holds(void **state)
 static void a_register_selects_a_recipe_by_its_value(void **state)
 {
 	struct vd_trigger_options options = options_of(
-		",\"select\":{\"by\":[\"message\"],\"pointer\":\"/v\",\"values\":{\"3\":\"a\"}}");
+		",\"select\":{\"by\":[\"message\"],\"pointer\":\"/v\",\"values\":{\"3\":\"a\"},"
+		"\"when\":{\"pointer\":\"/event\",\"equals\":\"recipe\"}}");
 	VD_CLEANUP(vd_json_free) cJSON *three = json_of("{\"v\":3}");
 	VD_CLEANUP(vd_json_free) cJSON *four = json_of("{\"v\":4}");
 	char recipe[65];
 
 	assert_true(options.selects_by_message);
+	assert_true(options.select_when.is_set);
+	assert_string_equal(options.select_when.equals, "recipe");
 	assert_false(options.selects_by_call);
 	assert_true(vd_trigger_recipe(&options, three, recipe, sizeof recipe));
 	assert_string_equal(recipe, "a");
