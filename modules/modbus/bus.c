@@ -92,6 +92,26 @@ static void publish(const char *output, const char *record_class, cJSON **body, 
 
 /* --- The connection --- */
 
+static struct vd_modbus_poll_events events_of(struct vd_modbus_bus *bus);
+
+/* After each request, which may have made a new connection: what was known of the device is not. */
+static void note_connection(struct vd_modbus_bus *bus)
+{
+	const struct vd_modbus_poll_events events = events_of(bus);
+	const uint64_t connections = vd_modbus_client_connections(bus->client);
+
+	if (bus->connections == connections)
+		return;
+	bus->connections = connections;
+	vd_modbus_gate_forget(&bus->gate);
+	for (size_t i = 0; i < bus->acknowledged_count; i++)
+		vd_modbus_handshake_forget(&bus->acknowledged[i].handshake);
+	for (size_t i = 0; i < bus->device_count; i++)
+		vd_modbus_poll_reconnected(bus->devices[i], &events);
+	vd_log(VD_INFO, "modbus.connected", "to=%s%s port=%u", bus->transport->host,
+	       bus->transport->path, bus->transport->port);
+}
+
 static int connect_now(struct vd_modbus_bus *bus, uint32_t timeout_ms)
 {
 	int r;
@@ -108,12 +128,7 @@ static int connect_now(struct vd_modbus_bus *bus, uint32_t timeout_ms)
 		return r;
 	}
 	vd_modbus_backoff_succeeded(&bus->backoff);
-	bus->connections++;
-	vd_modbus_gate_forget(&bus->gate);
-	for (size_t i = 0; i < bus->acknowledged_count; i++)
-		vd_modbus_handshake_forget(&bus->acknowledged[i].handshake);
-	vd_log(VD_INFO, "modbus.connected", "to=%s%s port=%u", bus->transport->host,
-	       bus->transport->path, bus->transport->port);
+	note_connection(bus);
 	return 0;
 }
 
@@ -190,7 +205,11 @@ static int write_output(struct vd_modbus_bus *bus, const struct vd_modbus_device
 
 	if (r == 0)
 		r = connect_now(bus, timeout_ms);
-	return r < 0 ? r : vd_modbus_client_write(bus->client, &request, words);
+	if (r < 0)
+		return r;
+	r = vd_modbus_client_write(bus->client, &request, words);
+	note_connection(bus);
+	return r;
 }
 
 static uint32_t write_timeout(const struct vd_modbus_bus *bus, uint64_t deadline_ms)
@@ -342,6 +361,7 @@ static int read_range(const struct vd_modbus_device *device, enum vd_modbus_area
 	struct vd_modbus_bus *bus = argument;
 	struct vd_modbus_request request = { device->unit, device->response_timeout_ms, area,
 					     (uint16_t)range.address, (uint16_t)range.count };
+	int r;
 
 	serve_writes(bus);
 	poll_events_between(bus);
@@ -351,7 +371,9 @@ static int read_range(const struct vd_modbus_device *device, enum vd_modbus_area
 		if (connect_now(bus, device->response_timeout_ms) < 0)
 			return -ENOTCONN;
 	}
-	return vd_modbus_client_read(bus->client, &request, words);
+	r = vd_modbus_client_read(bus->client, &request, words);
+	note_connection(bus);
+	return r;
 }
 
 static const char *failure_text(void *argument)

@@ -43,6 +43,7 @@ struct vd_modbus_client {
 	bool was_used;    /* an answer came on this connection */
 	bool owes_reply;  /* the last request timed out: its answer may still come */
 	unsigned timeouts;
+	uint64_t connections;
 	uint64_t last_us; /* of the last byte, for the gap between frames */
 	char text[TEXT_BYTES];
 };
@@ -219,12 +220,20 @@ static int connect_serial(struct vd_modbus_client *client)
 
 int vd_modbus_client_connect(struct vd_modbus_client *client, uint32_t timeout_ms)
 {
+	int r;
+
 	if (client->modbus)
 		return 0;
 	client->text[0] = '\0';
-	if (client->transport->type == VD_MODBUS_RTU)
-		return connect_serial(client);
-	return connect_tcp(client, timeout_ms);
+	r = client->transport->type == VD_MODBUS_RTU ? connect_serial(client)
+						     : connect_tcp(client, timeout_ms);
+	client->connections += r == 0;
+	return r;
+}
+
+uint64_t vd_modbus_client_connections(const struct vd_modbus_client *client)
+{
+	return client->connections;
 }
 
 /* Throws away what has come, then what comes until the line was silent, for at most limit_ms. */

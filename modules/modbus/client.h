@@ -13,6 +13,8 @@
  * their time limit. Its own part is what libmodbus leaves open: connecting with a limit and a
  * way out, RTU frames over TCP, and getting back into step after a late or a bad reply.
  *
+ * A request on a connection that the device had closed is tried once more, at once, on a new one:
+ * _connections then has gone on.
  * A request returns 0; a Modbus exception code > 0; -ETIMEDOUT: no answer; -EPROTO: what came is
  * no answer to the request (tried twice; the connection is then closed); any other -errno: the connection
  * is lost. The reason as text stays in vd_modbus_client_text until the next request.
@@ -28,6 +30,7 @@ VD_DEFINE_CLEANUP(struct vd_modbus_client, vd_modbus_client_free)
 /* Looking a name up may take longer than timeout_ms: it is the resolver's time. -errno. */
 VD_MUST int vd_modbus_client_connect(struct vd_modbus_client *client, uint32_t timeout_ms);
 void vd_modbus_client_disconnect(struct vd_modbus_client *client);
+uint64_t vd_modbus_client_connections(const struct vd_modbus_client *client); /* made so far */
 bool vd_modbus_client_is_connected(const struct vd_modbus_client *client);
 const char *vd_modbus_client_text(const struct vd_modbus_client *client);
 

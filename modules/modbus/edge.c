@@ -85,6 +85,14 @@ bool vd_modbus_edge_fail(struct vd_modbus_edge *edge)
 	return is_first;
 }
 
+bool vd_modbus_edge_reconnected(struct vd_modbus_edge *edge)
+{
+	const bool is_first = vd_modbus_edge_fail(edge);
+
+	vd_modbus_edge_forget(edge);
+	return is_first;
+}
+
 uint64_t vd_modbus_edge_told(struct vd_modbus_edge *edge)
 {
 	edge->is_missed_unknown = false;

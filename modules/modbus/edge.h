@@ -10,8 +10,8 @@
 /*
  * Edges in what is read of an event's source; pure, in monotonic milliseconds. Rules:
  *
- * - A level found at the start, or after reads failed for longer than gap_ms, is no edge, unless
- *   the event says at_start. One that changed across a shorter failure is.
+ * - A level found at the start, on a new connection, or after reads failed for longer than gap_ms,
+ *   is no edge, unless the event says at_start. One that changed across a shorter failure is.
  * - A level counts once it was read the same for debounce_ms; the edge has the time of the first
  *   such read.
  * - What may have been missed is said with the first edge after the start or after a failed read.
@@ -50,6 +50,9 @@ bool vd_modbus_edge_fail(struct vd_modbus_edge *edge);
 
 /* The edge that _take returned is told: its number. */
 uint64_t vd_modbus_edge_told(struct vd_modbus_edge *edge);
+
+/* A new connection: the device may have started anew. true: it is the first of an outage. */
+bool vd_modbus_edge_reconnected(struct vd_modbus_edge *edge);
 
 /* Nothing is known any more: the next level read is one found. */
 void vd_modbus_edge_forget(struct vd_modbus_edge *edge);

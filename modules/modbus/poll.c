@@ -319,14 +319,24 @@ static void mark_bad(struct poll *poll, size_t index, int r)
 		       vd_modbus_quality_name(quality), device->text);
 }
 
-static void publish_outage(const struct poll *poll, const struct vd_modbus_edge *edge)
+static void publish_outage(const struct vd_modbus_poll_device *device,
+			   const struct vd_modbus_edge *edge, const char *text,
+			   const struct vd_modbus_poll_events *events)
 {
-	const struct vd_modbus_poll_device *device = poll->device;
-	VD_CLEANUP(vd_json_free)
-	cJSON *body = vd_modbus_event_outage(edge, device->device, device->text);
+	VD_CLEANUP(vd_json_free) cJSON *body = vd_modbus_event_outage(edge, device->device, text);
 
 	if (body)
-		poll->events->publish("status", "event", &body, poll->events->argument);
+		events->publish("status", "event", &body, events->argument);
+}
+
+void vd_modbus_poll_reconnected(struct vd_modbus_poll_device *device,
+				const struct vd_modbus_poll_events *events)
+{
+	for (size_t i = 0; i < device->device->event_count; i++) {
+		if (vd_modbus_edge_reconnected(&device->edges[i]))
+			publish_outage(device, &device->edges[i], "the connection was made anew",
+				       events);
+	}
 }
 
 /* What a read means for the event whose source it is. */
@@ -338,7 +348,7 @@ static void watch_source(const struct poll *poll, const struct vd_modbus_tag *ta
 	if (sample->quality == VD_MODBUS_GOOD)
 		(void)vd_modbus_edge_take(edge, &sample->value, poll->now_ms);
 	else if (vd_modbus_edge_fail(edge))
-		publish_outage(poll, edge);
+		publish_outage(poll->device, edge, poll->device->text, poll->events);
 }
 
 static void serve_edge(const struct poll *poll, struct vd_modbus_edge *edge,

@@ -66,6 +66,10 @@ bool vd_modbus_poll_events_once(struct vd_modbus_poll_device *device,
 				const struct vd_modbus_poll_reader *reader,
 				const struct vd_modbus_poll_events *events, uint64_t now_us);
 
+/* Its connection is a new one, made just now, maybe within a read: edges may have passed unseen. */
+void vd_modbus_poll_reconnected(struct vd_modbus_poll_device *device,
+				const struct vd_modbus_poll_events *events);
+
 enum vd_modbus_status vd_modbus_poll_status(const struct vd_modbus_poll_device *device);
 
 /* True once after the status changed. */

@@ -115,6 +115,18 @@ static void a_level_that_changed_across_a_short_failure_is_an_edge(void **state)
 	assert_int_equal(bit(&edge, true, 200), VD_MODBUS_EDGE_NONE);
 }
 
+static void a_new_connection_begins_anew_however_soon_it_was_made(void **state)
+{
+	struct vd_modbus_edge edge = watch(&rise);
+
+	assert_false(vd_modbus_edge_reconnected(&edge));
+	(void)bit(&edge, false, 0);
+	assert_true(vd_modbus_edge_reconnected(&edge));
+	assert_int_equal(bit(&edge, true, 1), VD_MODBUS_EDGE_NONE);
+	assert_int_equal(vd_modbus_edge_level(&edge), VD_MODBUS_LEVEL_ON);
+	assert_int_equal(edge.outages, 1);
+}
+
 static void what_may_have_been_missed_is_said_once(void **state)
 {
 	struct vd_modbus_edge edge = watch(&rise);
@@ -135,4 +147,5 @@ VD_TEST_MAIN(
 	cmocka_unit_test(a_contact_that_bounces_is_one_edge_with_the_time_of_its_first_stable_read),
 	cmocka_unit_test(a_level_that_changed_across_a_long_outage_is_one_found),
 	cmocka_unit_test(a_level_that_changed_across_a_short_failure_is_an_edge),
+	cmocka_unit_test(a_new_connection_begins_anew_however_soon_it_was_made),
 	cmocka_unit_test(what_may_have_been_missed_is_said_once))
