@@ -52,13 +52,13 @@ class Lines:
 
 
 class Simulator:
-    def __init__(self, config, serial=None):
+    def __init__(self, config, serial=None, port=0):
         self.folder = tempfile.TemporaryDirectory()
         path = os.path.join(self.folder.name, "config.json")
         with open(path, "w") as f:
             json.dump(config, f)
         self.process = subprocess.Popen(
-            [SIMULATOR, "--config", path] + (["--serial", serial] if serial else ["--port", "0"]),
+            [SIMULATOR, "--config", path] + (["--serial", serial] if serial else ["--port", str(port)]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.out = Lines(self.process.stdout)
         self.port = 0 if serial else int(self.out.wait(lambda l: l.startswith("port "))[0].split()[1])
