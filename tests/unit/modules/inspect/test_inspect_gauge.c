@@ -357,6 +357,29 @@ static void a_code_is_ok_only_if_it_is_the_expected_one(void **state)
 	end(&f);
 }
 
+static void a_code_too_small_to_read_is_read_enlarged(void **state)
+{
+	VD_CLEANUP(vd_image_fini) struct vd_image code = { 0 };
+	struct fixture f;
+
+	if (!qr_make("LOT004711", 1, &code))
+		skip();
+	begin(&f, "\"large\":{\"camera\":\"top\",\"tool\":\"image\",\"operations\":["
+		  "{\"crop\":[50,40,50,50]},{\"resize\":{\"width\":200,\"height\":200,"
+		  "\"resample\":\"nearest\"}},{\"rotate\":90}]},"
+		  "\"id\":{\"camera\":\"top\",\"tool\":\"code\",\"kinds\":[\"qr\"],"
+		  "\"input\":\"large\",\"expected\":\"LOT004711\"},"
+		  "\"bare\":{\"camera\":\"top\",\"tool\":\"code\",\"kinds\":[\"qr\"],"
+		  "\"expected\":\"LOT004711\"}");
+	(void)run_code(&f, &code);
+	check_text(&f, "bare", "no"); /* not_read; or no_reader: libzbar is not installed */
+	if (strcmp(verdict(&f, "id"), "NO_DECISION") == 0)
+		check_text(&f, "id", "no_reader");
+	else
+		assert_string_equal(verdict(&f, "id"), "OK");
+	end(&f);
+}
+
 static void a_code_that_is_not_there_is_no_decision(void **state)
 {
 	struct fixture f;
@@ -455,6 +478,7 @@ VD_TEST_MAIN(cmocka_unit_test(a_good_part_passes_every_tool_with_its_measures),
 	     cmocka_unit_test(a_part_out_of_view_is_no_decision),
 	     cmocka_unit_test(a_template_that_is_gone_is_no_decision),
 	     cmocka_unit_test(a_code_is_ok_only_if_it_is_the_expected_one),
+	     cmocka_unit_test(a_code_too_small_to_read_is_read_enlarged),
 	     cmocka_unit_test(a_code_that_is_not_there_is_no_decision),
 	     cmocka_unit_test(what_could_never_decide_is_refused_with_its_place),
 	     cmocka_unit_test(a_tool_that_gauges_needs_no_model_and_changes_none))
