@@ -158,6 +158,20 @@ void vd_exchange_on_closed(struct vd_exchange *exchange, vd_fn on_closed, void *
 				 &write_timeout);
 }
 
+bool vd_exchange_is_gone(const struct vd_exchange *exchange)
+{
+	struct evhttp_connection *connection =
+		exchange->is_closed ? NULL : evhttp_request_get_connection(exchange->request);
+	char byte;
+	ssize_t n;
+
+	if (!connection)
+		return true;
+	n = recv(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), &byte, 1,
+		 MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 /* The connection may live on (keep-alive) and serve another request with its own exchange. */
 static void leave_connection(struct vd_exchange *exchange)
 {

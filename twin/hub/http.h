@@ -28,6 +28,11 @@ VD_DEFINE_CLEANUP(struct vd_http, vd_http_free)
  * the client is gone: on_closed tells (once, never from within a call below).
  */
 void vd_exchange_on_closed(struct vd_exchange *exchange, vd_fn on_closed, void *argument);
+/*
+ * Has the client hung up? on_closed only hears of it when something is written: while a request is
+ * being answered, evhttp does not read. Whoever works on a long answer asks now and then.
+ */
+bool vd_exchange_is_gone(const struct vd_exchange *exchange);
 /* Under what it is counted when it is answered (metrics.h); both live for ever. */
 void vd_exchange_set_route(struct vd_exchange *exchange, const char *method, const char *route);
 void vd_exchange_reply(struct vd_exchange *exchange, struct vd_reply *reply);

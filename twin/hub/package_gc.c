@@ -242,7 +242,8 @@ static void on_turn(void *argument)
 
 	if (!gc->run)
 		return;
-	r = gc->run->is_closed ? VD_REFUSED_UNAVAILABLE : walk(gc, &is_done);
+	r = gc->run->is_closed || vd_exchange_is_gone(gc->run->exchange) ? VD_REFUSED_UNAVAILABLE
+									 : walk(gc, &is_done);
 	if (r != 0 || is_done)
 		answer(gc, r);
 	else

@@ -56,7 +56,9 @@ static void take_turn(void *argument)
 
 	if (!run)
 		return;
-	r = run->is_closed ? VD_REFUSED_UNAVAILABLE : run_slice(run->page, &is_done, &fault);
+	r = run->is_closed || vd_exchange_is_gone(run->exchange)
+		    ? VD_REFUSED_UNAVAILABLE
+		    : run_slice(run->page, &is_done, &fault);
 	if (r != 0 || is_done) {
 		answer(queries, run, r, &fault);
 	} else {

@@ -55,8 +55,9 @@ static void take_turn(void *argument)
 
 	if (!run)
 		return;
-	r = run->is_closed ? VD_REFUSED_UNAVAILABLE
-			   : run_slice(run->type, run->task, &is_done, &fault);
+	r = run->is_closed || vd_exchange_is_gone(run->exchange)
+		    ? VD_REFUSED_UNAVAILABLE
+		    : run_slice(run->type, run->task, &is_done, &fault);
 	if (r != 0 || is_done) {
 		answer(slices, run, r, &fault);
 	} else {

@@ -343,14 +343,25 @@ static void adapt(struct reading *t, uint64_t took_ms)
 		t->window /= 2;
 }
 
-/* A page asks for what it lacks. A number of rows bounds a step, too, since an id may be a large record. */
+/* A page asks for what it lacks, and for no more than it can hold if each record is as large as can be. */
+static int rows_of_step(const struct reading *t)
+{
+	enum { ROWS = 500, ROWS_LEAST = 8, LARGEST = 65536 };
+	int lack = t->request.limit - cJSON_GetArraySize(t->items);
+	int room = (int)((VD_TELEMETRY_PAGE_BYTES - (int64_t)t->bytes) / LARGEST);
+
+	if (t->buckets)
+		return ROWS;
+	if (room < ROWS_LEAST)
+		room = ROWS_LEAST;
+	return lack < room ? lack : room;
+}
+
 static int step(struct reading *t)
 {
-	enum { ROWS = 500 };
 	uint64_t begun_ms = vd_clock_mono_ms();
 	int64_t size = left(t) < t->window ? left(t) : t->window;
-	int lack = t->buckets ? ROWS : t->request.limit - cJSON_GetArraySize(t->items);
-	int limit = lack < ROWS ? lack : ROWS;
+	int limit = rows_of_step(t);
 	int r = read_window(t, size, limit);
 
 	if (r < 0)
