@@ -40,8 +40,8 @@ void vd_variation_model_fini(struct vd_variation_model *model)
 struct vd_variation_learner {
 	int width, height, window_px, parts;
 	float *mean, *m2;
-	struct vd_cells first, cells; /* brightness of the first part, and of the one at hand */
-	struct vd_gains gains;
+	struct vd_cells first; /* brightness of the first part */
+	struct vd_variation_light light;
 };
 
 int vd_variation_learner_new(int width, int height, int window_px,
@@ -71,46 +71,63 @@ struct vd_variation_learner *vd_variation_learner_free(struct vd_variation_learn
 	free(learner->mean);
 	free(learner->m2);
 	vd_cells_fini(&learner->first);
-	vd_cells_fini(&learner->cells);
-	vd_gains_fini(&learner->gains);
+	vd_variation_light_fini(&learner->light);
 	free(learner);
 	return NULL;
 }
 
-static int normalise(struct vd_variation_learner *learner, struct vd_image *image)
+void vd_variation_light_fini(struct vd_variation_light *light)
 {
-	const int r = vd_cells_measure(&learner->cells, image);
+	vd_cells_fini(&light->cells);
+	vd_gains_fini(&light->gains);
+}
 
+int vd_variation_normalise(const struct vd_variation_learner *learner, struct vd_image *image,
+			   struct vd_variation_light *light)
+{
+	int r = 0;
+
+	if (learner->window_px == 0)
+		return 0;
+	r = vd_cells_measure(&light->cells, image);
 	return r < 0 ? r
-		     : vd_cells_level(&learner->first, &learner->cells, learner->window_px,
-				      &learner->gains, image);
+		     : vd_cells_level(&learner->first, &light->cells, learner->window_px,
+				      &light->gains, image);
 }
 
 int vd_variation_learn(struct vd_variation_learner *learner, struct vd_image *registered)
 {
-	int r = 0;
+	const struct vd_image *image = registered;
+	int r;
 
 	if (registered->width != learner->width || registered->height != learner->height)
 		return -EINVAL;
 	if (learner->window_px > 0 && learner->first.columns == 0)
 		r = vd_cells_measure(&learner->first, registered);
 	else
-		r = vd_variation_normalise(learner, registered);
-	return r < 0 ? r : vd_variation_relearn(learner, registered);
+		r = vd_variation_normalise(learner, registered, &learner->light);
+	if (r < 0)
+		return r;
+	vd_variation_add_rows(learner, &image, 1, 0, learner->height);
+	vd_variation_added(learner, 1);
+	return 0;
 }
 
-int vd_variation_relearn(struct vd_variation_learner *learner, const struct vd_image *normalised)
+void vd_variation_add_rows(struct vd_variation_learner *learner,
+			   const struct vd_image *const *images, int count, int top, int bottom)
 {
-	if (normalised->width != learner->width || normalised->height != learner->height)
-		return -EINVAL;
-	learner->parts++;
-	for (int y = 0; y < learner->height; y++) {
+	for (int y = top; y < bottom; y++) {
 		const size_t at = (size_t)y * (size_t)learner->width;
 
-		vd_row_learn(vd_image_row(normalised, y), learner->mean + at, learner->m2 + at,
-			     learner->parts, learner->width);
+		for (int i = 0; i < count; i++)
+			vd_row_learn(vd_image_row(images[i], y), learner->mean + at,
+				     learner->m2 + at, learner->parts + i + 1, learner->width);
 	}
-	return 0;
+}
+
+void vd_variation_added(struct vd_variation_learner *learner, int count)
+{
+	learner->parts += count;
 }
 
 static void unlearn_row(const uint8_t *row, float *mean, float *m2, int left, int n)
@@ -143,11 +160,6 @@ int vd_variation_unlearn(struct vd_variation_learner *learner, const struct vd_i
 int vd_variation_refer(struct vd_variation_learner *learner, const struct vd_image *image)
 {
 	return learner->window_px > 0 ? vd_cells_measure(&learner->first, image) : 0;
-}
-
-int vd_variation_normalise(struct vd_variation_learner *learner, struct vd_image *image)
-{
-	return learner->window_px > 0 ? normalise(learner, image) : 0;
 }
 
 int vd_variation_mean(const struct vd_variation_learner *learner, struct vd_image *out)

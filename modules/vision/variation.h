@@ -7,6 +7,7 @@
 #include "modules/vision/band.h"
 #include "modules/vision/blob.h"
 #include "modules/vision/locate.h"
+#include "modules/vision/normalise.h"
 
 /*
  * The variation model: mean and spread of each pixel over good parts. A pixel is accepted within
@@ -53,16 +54,29 @@ int vd_variation_parts(const struct vd_variation_learner *learner);
 /* Before the first part: it and later ones are normalised to this image's brightness. -ENOMEM. */
 VD_MUST int vd_variation_refer(struct vd_variation_learner *learner, const struct vd_image *image);
 
+/* Memory of normalising. Starts as { 0 }. */
+struct vd_variation_light {
+	struct vd_cells cells;
+	struct vd_gains gains;
+};
+
+void vd_variation_light_fini(struct vd_variation_light *light);
+
 /* Brings a registered image to the brightness that parts are learnt at, in place. -ENOMEM. */
-VD_MUST int vd_variation_normalise(struct vd_variation_learner *learner, struct vd_image *image);
+VD_MUST int vd_variation_normalise(const struct vd_variation_learner *learner,
+				   struct vd_image *image, struct vd_variation_light *light);
 
 /*
- * Takes back one part, as it was after vd_variation_learn (Welford's step backwards), or puts
- * it in again: leave-one-out at the price of one step a part. -EINVAL: another shape.
+ * Rows top .. bottom - 1 of count parts, registered and normalised, all of the learner's shape, in this order. With
+ * all rows added, in whatever pieces and by whatever threads, vd_variation_added says that these
+ * parts were learnt.
  */
+void vd_variation_add_rows(struct vd_variation_learner *learner,
+			   const struct vd_image *const *images, int count, int top, int bottom);
+void vd_variation_added(struct vd_variation_learner *learner, int count);
+
+/* Takes back one part, as it was after vd_variation_learn (Welford's step backwards). -EINVAL. */
 VD_MUST int vd_variation_unlearn(struct vd_variation_learner *learner,
-				 const struct vd_image *normalised);
-VD_MUST int vd_variation_relearn(struct vd_variation_learner *learner,
 				 const struct vd_image *normalised);
 
 /* out (shaped here) = the mean image, rounded. -ENOMEM. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "modules/inspect/learn/fitting.h"
 #include "modules/vision/kernels.h"
@@ -18,6 +19,7 @@
 enum {
 	TRIED_LEAST = 3,
 	PROBES = 4, /* parts that defects are painted on */
+	NICE = 10,
 };
 
 static const double IQR_LEAST = 0.1, FACTOR_SLACK = 1.02, SCALE_MOST = 4, FOUND = 0.9,
@@ -37,17 +39,26 @@ static void go_on(const struct fitting *fitting)
 		fitting->progress(fitting->argument);
 }
 
-int vd_fitting_decode(struct fitting *fitting, const struct vd_sample *sample)
+static int decode(const struct vd_lesson *lesson, struct vd_hand *hand,
+		  const struct vd_sample *sample)
 {
-	struct vd_lesson *lesson = fitting->lesson;
-
-	go_on(fitting);
 	for (int i = 0; i < lesson->recipe->camera_count; i++) {
-		vd_look_at(&lesson->looks[i], &sample->shots[i], lesson->recipe, "");
-		if (!lesson->looks[i].is_good)
+		vd_look_at(&hand->looks[i], &sample->shots[i], lesson->recipe, "");
+		if (!hand->looks[i].is_good)
 			return -EBADMSG;
 	}
 	return 0;
+}
+
+int vd_fitting_decode(struct fitting *fitting, const struct vd_sample *sample)
+{
+	go_on(fitting);
+	return decode(fitting->lesson, &fitting->lesson->hands[0], sample);
+}
+
+const struct vd_image *vd_fitting_region(const struct fitting *fitting, int step)
+{
+	return &fitting->lesson->hands[0].held[step].registered;
 }
 
 static void leave_out(struct fitting *fitting, struct vd_sample *sample, const char *why)
@@ -67,6 +78,63 @@ bool vd_fitting_has(const struct fitting *fitting, int i, enum vd_tool tool)
 bool vd_fitting_compares(const struct fitting *fitting, int i)
 {
 	return vd_fitting_has(fitting, i, VD_VARIATION) || vd_fitting_has(fitting, i, VD_TEXTURE);
+}
+
+/* ---- several at once ---- */
+
+/* Samples that are looked at at once, each in the hand of its place. */
+struct batch {
+	struct fitting *fitting;
+	struct vd_sample *samples[VD_HANDS];
+	int outcomes[VD_HANDS];
+	char texts[VD_HANDS][VD_STEP_TEXT];
+	int count;
+	bool is_referred; /* learners know the brightness that parts are brought to */
+};
+
+typedef void (*batch_fn)(void *argument, int task, int lane);
+
+static uint32_t needs_none(void *argument, int task)
+{
+	return 0;
+}
+
+/* Helpers stand back for whoever waits for an item: the caller's thread has its place anyway. */
+static void stand_back(int lane)
+{
+	if (lane > 0)
+		(void)setpriority(PRIO_PROCESS, 0 /* of this thread, on Linux */, NICE);
+}
+
+static void run_at_once(struct batch *batch, int count, batch_fn run)
+{
+	static const int order[VD_HANDS] = { 0, 1 };
+	const struct vd_tasks tasks = {
+		.count = count, .order = order, .needs = needs_none, .run = run, .argument = batch
+	};
+
+	go_on(batch->fitting);
+	vd_lanes_run(batch->fitting->lanes, batch->fitting->lesson->threads, &tasks);
+}
+
+static bool any_step(const struct fitting *fitting, bool (*is)(const struct vd_step *step))
+{
+	const struct vd_recipe *recipe = fitting->lesson->recipe;
+	bool any = false;
+
+	for (int i = 0; i < recipe->step_count; i++)
+		any |= is(&recipe->steps[i]);
+	return any;
+}
+
+static bool is_of_file(const struct vd_step *step)
+{
+	return step->golden.path != NULL;
+}
+
+static bool is_texture(const struct vd_step *step)
+{
+	return step->tool == VD_TEXTURE;
 }
 
 /* ---- the frame of reference ---- */
@@ -120,7 +188,7 @@ static int teach(struct fitting *fitting)
 	for (int i = 0; i < 2 && r == VD_LESSON_PASSED; i++) {
 		r = vd_fitting_decode(fitting, samples[i]);
 		if (r == 0)
-			r = vd_lesson_teach(fitting->lesson, fitting->lesson->looks,
+			r = vd_lesson_teach(fitting->lesson, fitting->lesson->hands[0].looks,
 					    fitting->fit->text);
 	}
 	return r;
@@ -128,48 +196,138 @@ static int teach(struct fitting *fitting)
 
 /* ---- the two passes ---- */
 
-static int learn_sample(struct fitting *fitting, struct vd_sample *sample)
+static int prepare(struct batch *batch, struct vd_hand *hand)
 {
-	struct vd_lesson *lesson = fitting->lesson;
+	struct fitting *fitting = batch->fitting;
+	const struct vd_lesson *lesson = fitting->lesson;
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
-		struct pupil *pupil = &lesson->pupils[i];
-		const struct vd_step *step = &lesson->recipe->steps[i];
+		const struct pupil *pupil = &lesson->pupils[i];
+		struct vd_held *held = &hand->held[i];
 
-		sample->poses[i] = pupil->result.pose;
 		if (vd_fitting_has(fitting, i, VD_LOCATE))
-			r = vd_warp(&lesson->looks[step->camera].image, &pupil->result.pose,
-				    pupil->where, &pupil->registered);
-		if (r == 0 && pupil->learner)
-			r = vd_variation_learn(pupil->learner, &pupil->registered);
-		else if (r == 0 && pupil->texture)
-			r = vd_texture_learn(pupil->texture, &pupil->registered);
+			r = vd_warp(&hand->looks[lesson->recipe->steps[i].camera].image,
+				    &held->pose, pupil->where, &held->registered);
+		else if (vd_fitting_has(fitting, i, VD_VARIATION) && batch->is_referred)
+			r = vd_variation_normalise(pupil->learner, &held->registered, &held->light);
 	}
 	return r;
 }
 
-static int align_all(struct fitting *fitting)
+static void align(void *argument, int task, int lane)
 {
-	struct vd_lesson *lesson = fitting->lesson;
-	char text[VD_STEP_TEXT] = "";
+	struct batch *batch = argument;
+	struct vd_lesson *lesson = batch->fitting->lesson;
+	struct vd_hand *hand = &lesson->hands[task];
+	int r;
+
+	stand_back(lane);
+	r = decode(lesson, hand, batch->samples[task]);
+	if (r == 0)
+		r = vd_lesson_look(lesson, hand, batch->fitting->rig, hand->looks,
+				   batch->samples[task]->serial, batch->texts[task]);
+	if (r == 0)
+		r = prepare(batch, hand);
+	batch->outcomes[task] = r;
+}
+
+/* Each task its share of the rows, in which parts follow one another as they would alone. */
+static void learn_share(void *argument, int task, int lane)
+{
+	const struct batch *batch = argument;
+	const struct vd_lesson *lesson = batch->fitting->lesson;
+
+	stand_back(lane);
+	for (int i = 0; i < lesson->recipe->step_count; i++) {
+		const struct vd_image *images[VD_HANDS];
+		const int height = lesson->pupils[i].where.height;
+		int count = 0;
+
+		for (int k = 0; k < batch->count; k++) {
+			if (batch->outcomes[k] == 0)
+				images[count++] = &lesson->hands[k].held[i].registered;
+		}
+		if (lesson->pupils[i].learner)
+			vd_variation_add_rows(lesson->pupils[i].learner, images, count,
+					      height * task / VD_HANDS,
+					      height * (task + 1) / VD_HANDS);
+	}
+}
+
+static int learn_first(struct batch *batch)
+{
+	struct vd_lesson *lesson = batch->fitting->lesson;
 	int r = 0;
 
-	for (int i = 0; r >= 0 && i < lesson->parts; i++) {
-		struct vd_sample *sample = &lesson->samples[i];
-
-		if (sample->is_out)
-			continue;
-		r = vd_fitting_decode(fitting, sample);
-		if (r == 0)
-			r = vd_lesson_look(lesson, fitting->rig, lesson->looks, sample->serial,
-					   text);
-		if (r == 0)
-			r = learn_sample(fitting, sample);
-		else if (r > 0)
-			leave_out(fitting, sample, text);
+	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
+		if (lesson->pupils[i].learner)
+			r = vd_variation_learn(lesson->pupils[i].learner,
+					       &lesson->hands[0].held[i].registered);
 	}
-	return r < 0 ? r : 0;
+	batch->is_referred = true;
+	return r;
+}
+
+static int learn_textures(struct batch *batch, int task)
+{
+	struct vd_lesson *lesson = batch->fitting->lesson;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
+		batch->samples[task]->poses[i] = lesson->hands[task].held[i].pose;
+		if (lesson->pupils[i].texture)
+			r = vd_texture_learn(lesson->pupils[i].texture,
+					     &lesson->hands[task].held[i].registered);
+	}
+	return r;
+}
+
+static int learn_batch(struct batch *batch)
+{
+	struct vd_lesson *lesson = batch->fitting->lesson;
+	int learnt = 0, r = 0;
+
+	for (int k = 0; r == 0 && k < batch->count; k++) {
+		r = batch->outcomes[k];
+		if (r == 0)
+			r = learn_textures(batch, k);
+		else if (r > 0)
+			leave_out(batch->fitting, batch->samples[k], batch->texts[k]);
+		learnt += batch->outcomes[k] == 0;
+		r = r > 0 ? 0 : r;
+	}
+	if (r < 0 || learnt == 0)
+		return r;
+	if (!batch->is_referred)
+		return learn_first(batch);
+	run_at_once(batch, VD_HANDS, learn_share);
+	for (int i = 0; i < lesson->recipe->step_count; i++) {
+		if (lesson->pupils[i].learner)
+			vd_variation_added(lesson->pupils[i].learner, learnt);
+	}
+	return 0;
+}
+
+/* Until one has taught the brightness, one by one. A file's template is located with the rig's memory. */
+static int align_all(struct fitting *fitting)
+{
+	struct batch batch = { .fitting = fitting };
+	struct vd_lesson *lesson = fitting->lesson;
+	const int most = any_step(fitting, is_of_file) ? 1 : lesson->threads;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < lesson->parts; i++) {
+		if (!lesson->samples[i].is_out)
+			batch.samples[batch.count++] = &lesson->samples[i];
+		if (batch.count == 0 ||
+		    (batch.is_referred && batch.count < most && i + 1 < lesson->parts))
+			continue;
+		run_at_once(&batch, batch.count, align);
+		r = learn_batch(&batch);
+		batch.count = 0;
+	}
+	return r;
 }
 
 /* The mean patch holds less noise than any part's; without texture the old one stays. */
@@ -273,21 +431,27 @@ static int learn_in_two_passes(struct fitting *fitting)
 
 /* ---- leaving one out ---- */
 
-/* The region of the part at hand as it was learnt. */
-int vd_fitting_see(struct fitting *fitting, const struct vd_sample *sample)
+/* The regions of a part as they were learnt. */
+static int see(const struct fitting *fitting, struct vd_hand *hand, const struct vd_sample *sample)
 {
-	struct vd_lesson *lesson = fitting->lesson;
+	const struct vd_lesson *lesson = fitting->lesson;
 	char text[VD_STEP_TEXT] = "";
-	int r = vd_fitting_decode(fitting, sample);
+	int r = decode(lesson, hand, sample);
 
 	if (r == 0)
-		r = vd_lesson_register(lesson, lesson->looks, sample, text);
+		r = vd_lesson_register(lesson, hand, sample, text);
 	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
 		if (vd_fitting_has(fitting, i, VD_VARIATION))
 			r = vd_variation_normalise(lesson->pupils[i].learner,
-						   &lesson->pupils[i].registered);
+						   &hand->held[i].registered, &hand->held[i].light);
 	}
 	return r > 0 ? -EBADMSG : r;
+}
+
+int vd_fitting_see(struct fitting *fitting, const struct vd_sample *sample)
+{
+	go_on(fitting);
+	return see(fitting, &fitting->lesson->hands[0], sample);
 }
 
 static int set_trial(struct pupil *pupil, const struct vd_step *step)
@@ -303,34 +467,57 @@ static int set_trial(struct pupil *pupil, const struct vd_step *step)
 	return r;
 }
 
-static int try_step(struct pupil *pupil, const struct vd_step *step, double *ret_factor)
+static int try_step(struct pupil *pupil, const struct vd_step *step, struct vd_held *held,
+		    double *ret_factor)
 {
-	int r = pupil->apart ? 0 : vd_apart_new(step, &pupil->apart);
+	int r = 0;
 
+	if (pupil->texture)
+		return vd_fitting_score_apart(pupil, &held->registered, ret_factor);
+	if (!held->apart)
+		r = vd_apart_new(step, &held->apart);
 	return r < 0 ? r
-		     : vd_apart_factor(pupil->apart, pupil->learner, &pupil->registered,
-				       ret_factor);
+		     : vd_apart_factor(held->apart, pupil->learner, &held->registered, ret_factor);
 }
 
-static int try_sample(struct fitting *fitting, struct vd_sample *sample)
+/* Each task writes the factors of its own place among the parts tried. */
+static void try_sample(void *argument, int task, int lane)
 {
+	struct batch *batch = argument;
+	struct fitting *fitting = batch->fitting;
 	struct vd_lesson *lesson = fitting->lesson;
-	int r = vd_fitting_see(fitting, sample);
+	struct vd_hand *hand = &lesson->hands[task];
+	int r;
 
-	sample->factor = NAN;
+	stand_back(lane);
+	r = see(fitting, hand, batch->samples[task]);
+	batch->samples[task]->factor = NAN;
 	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
 		struct pupil *pupil = &lesson->pupils[i];
-		double factor = 0;
+		double *factor = &pupil->factors[pupil->factor_count + (size_t)task];
 
 		if (!vd_fitting_compares(fitting, i))
 			continue;
-		r = pupil->texture ? vd_fitting_score_apart(pupil, &factor)
-				   : try_step(pupil, &lesson->recipe->steps[i], &factor);
-		if (r == 0) {
-			pupil->factors[pupil->factor_count++] = factor;
-			sample->factor = fmax(sample->factor, factor);
-		}
+		r = try_step(pupil, &lesson->recipe->steps[i], &hand->held[i], factor);
+		if (r == 0)
+			batch->samples[task]->factor = fmax(batch->samples[task]->factor, *factor);
 	}
+	batch->outcomes[task] = r;
+}
+
+static int try_batch(struct batch *batch)
+{
+	struct fitting *fitting = batch->fitting;
+	int r = 0;
+
+	run_at_once(batch, batch->count, try_sample);
+	for (int k = 0; r == 0 && k < batch->count; k++)
+		r = batch->outcomes[k];
+	for (int i = 0; i < fitting->lesson->recipe->step_count; i++) {
+		if (vd_fitting_compares(fitting, i))
+			fitting->lesson->pupils[i].factor_count += (size_t)batch->count;
+	}
+	batch->count = 0;
 	return r;
 }
 
@@ -349,10 +536,12 @@ static int forget_factors(struct fitting *fitting)
 	return 0;
 }
 
-/* Of many parts, VD_TRIED_MOST spread evenly. */
+/* Of many parts, VD_TRIED_MOST spread evenly. A texture is unlearnt for each, and so one by one. */
 static int leave_one_out(struct fitting *fitting)
 {
+	struct batch batch = { .fitting = fitting };
 	struct vd_lesson *lesson = fitting->lesson;
+	const int most = any_step(fitting, is_texture) ? 1 : lesson->threads;
 	const int count = vd_fitting_usable(fitting);
 	int r = forget_factors(fitting), seen = 0;
 
@@ -369,9 +558,11 @@ static int leave_one_out(struct fitting *fitting)
 		if (due <= fitting->tried)
 			continue;
 		fitting->tried++;
-		r = try_sample(fitting, sample);
+		batch.samples[batch.count++] = sample;
+		if (batch.count == most)
+			r = try_batch(&batch);
 	}
-	return r;
+	return r == 0 && batch.count > 0 ? try_batch(&batch) : r;
 }
 
 static int unlearn_sample(struct fitting *fitting, struct vd_sample *sample)
@@ -382,10 +573,10 @@ static int unlearn_sample(struct fitting *fitting, struct vd_sample *sample)
 	for (int i = 0; r == 0 && i < lesson->recipe->step_count; i++) {
 		if (vd_fitting_has(fitting, i, VD_VARIATION))
 			r = vd_variation_unlearn(lesson->pupils[i].learner,
-						 &lesson->pupils[i].registered);
+						 vd_fitting_region(fitting, i));
 		else if (vd_fitting_has(fitting, i, VD_TEXTURE))
 			r = vd_texture_unlearn(lesson->pupils[i].texture,
-					       &lesson->pupils[i].registered);
+					       vd_fitting_region(fitting, i));
 	}
 	return r;
 }
@@ -481,7 +672,7 @@ static int collect_probes(struct fitting *fitting, int step, struct probes *prob
 			continue;
 		r = vd_fitting_see(fitting, &lesson->samples[i]);
 		if (r == 0)
-			r = vd_fitting_copy(&lesson->pupils[step].registered,
+			r = vd_fitting_copy(vd_fitting_region(fitting, step),
 					    &probes->images[probes->count++]);
 	}
 	return r;
@@ -760,7 +951,11 @@ int vd_lesson_fit(struct vd_lesson *lesson, struct vd_rig *rig, int version,
 	*ret_fit = (struct vd_fit){ 0 };
 	if (lesson->parts < 2)
 		return -EAGAIN;
+	r = vd_lanes_new(&fitting.lanes);
+	if (r < 0)
+		return r;
 	r = fit(&fitting, version);
+	(void)vd_lanes_free(fitting.lanes);
 	if (r == VD_LESSON_PASSED)
 		return 0; /* text says why */
 	if (r < 0)

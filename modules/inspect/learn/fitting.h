@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "modules/inspect/lanes.h"
 #include "modules/inspect/learn/lesson.h"
 #include "modules/inspect/learn/pupil.h"
 
@@ -23,6 +24,7 @@ struct fitting {
 	vd_progress_fn progress;
 	void *argument;
 	struct vd_fit *fit;
+	struct vd_lanes *lanes;
 	struct sensitivity least[VD_LEVELS];
 	int out, tried;
 };
@@ -35,17 +37,20 @@ bool vd_fitting_compares(const struct fitting *fitting, int step); /* variation 
 VD_MUST int vd_fitting_score(struct pupil *pupil, const struct vd_texture *texture,
 			     const struct vd_image *image, double *ret_score);
 /* The same by what was learnt from the others. */
-VD_MUST int vd_fitting_score_apart(struct pupil *pupil, double *ret_score);
+VD_MUST int vd_fitting_score_apart(struct pupil *pupil, const struct vd_image *image,
+				   double *ret_score);
 /* The tenth of painted defects that scores least. */
 VD_MUST int vd_fitting_challenge_texture(struct fitting *fitting, int step);
 /* The first place where a painted defect is found; 0: none is. */
 VD_MUST int vd_fitting_find_place(struct fitting *fitting, int step, unsigned polarity,
 				  struct vd_challenge *ret_challenge);
 
-/* The sample's frames, into the lesson's looks. */
+/* What is done one by one: the sample's frames, into the first hand's looks. */
 VD_MUST int vd_fitting_decode(struct fitting *fitting, const struct vd_sample *sample);
-/* And its regions as they were learnt, into the pupils. */
+/* And its regions as they were learnt, into the first hand. */
 VD_MUST int vd_fitting_see(struct fitting *fitting, const struct vd_sample *sample);
+
+const struct vd_image *vd_fitting_region(const struct fitting *fitting, int step);
 
 VD_MUST int vd_fitting_copy(const struct vd_image *image, struct vd_image *out);
 void vd_fitting_restore(struct vd_image *image, const struct vd_image *from, struct vd_rect where);

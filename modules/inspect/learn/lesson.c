@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,13 @@
 #include "modules/inspect/learn/pupil.h"
 #include "modules/vision/warp.h"
 
+static int processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
 int vd_lesson_new(const struct vd_recipe *recipe, struct vd_lesson **ret_lesson)
 {
 	VD_CLEANUP(vd_lesson_free) struct vd_lesson *lesson = calloc(1, sizeof *lesson);
@@ -19,9 +27,17 @@ int vd_lesson_new(const struct vd_recipe *recipe, struct vd_lesson **ret_lesson)
 	if (!lesson)
 		return -ENOMEM;
 	lesson->recipe = recipe;
+	lesson->threads = processors() < VD_HANDS ? processors() : VD_HANDS;
 	lesson->pupils = calloc((size_t)recipe->step_count, sizeof *lesson->pupils);
 	if (!lesson->pupils)
 		return -ENOMEM;
+	for (int i = 0; i < VD_HANDS; i++) {
+		struct vd_hand *hand = &lesson->hands[i];
+
+		hand->held = calloc((size_t)recipe->step_count, sizeof *hand->held);
+		if (!hand->held)
+			return -ENOMEM;
+	}
 	*ret_lesson = VD_TAKE(lesson);
 	return 0;
 }
@@ -33,12 +49,9 @@ static void forget(struct pupil *pupil)
 	pupil->texture = vd_texture_learner_free(pupil->texture);
 	vd_texture_work_fini(&pupil->texture_work);
 	pupil->trial = vd_trial_free(pupil->trial);
-	pupil->apart = vd_apart_free(pupil->apart);
 	free(pupil->factors);
 	pupil->factors = NULL;
 	vd_image_fini(&pupil->patch);
-	vd_image_fini(&pupil->registered);
-	vd_step_result_fini(&pupil->result);
 }
 
 static void sample_fini(struct vd_sample *sample, const struct vd_recipe *recipe)
@@ -53,6 +66,18 @@ static void sample_fini(struct vd_sample *sample, const struct vd_recipe *recipe
 	*sample = (struct vd_sample){ 0 };
 }
 
+static void let_go(struct vd_hand *hand, int step_count)
+{
+	for (int i = 0; i < VD_CAMERAS_MOST; i++)
+		vd_look_fini(&hand->looks[i]);
+	for (int i = 0; hand->held && i < step_count; i++) {
+		vd_image_fini(&hand->held[i].registered);
+		vd_variation_light_fini(&hand->held[i].light);
+		(void)vd_apart_free(hand->held[i].apart);
+	}
+	free(hand->held);
+}
+
 struct vd_lesson *vd_lesson_free(struct vd_lesson *lesson)
 {
 	if (!lesson)
@@ -60,8 +85,8 @@ struct vd_lesson *vd_lesson_free(struct vd_lesson *lesson)
 	for (int i = 0; i < lesson->parts; i++)
 		sample_fini(&lesson->samples[i], lesson->recipe);
 	free(lesson->samples);
-	for (int i = 0; i < VD_CAMERAS_MOST; i++)
-		vd_look_fini(&lesson->looks[i]);
+	for (int i = 0; i < VD_HANDS; i++)
+		let_go(&lesson->hands[i], lesson->recipe->step_count);
 	for (int i = 0; lesson->pupils && i < lesson->recipe->step_count; i++)
 		forget(&lesson->pupils[i]);
 	free(lesson->pupils);
@@ -72,6 +97,11 @@ struct vd_lesson *vd_lesson_free(struct vd_lesson *lesson)
 int vd_lesson_parts(const struct vd_lesson *lesson)
 {
 	return lesson->parts;
+}
+
+void vd_lesson_set_threads(struct vd_lesson *lesson, int threads)
+{
+	lesson->threads = threads < VD_HANDS ? threads : VD_HANDS;
 }
 
 /* ---- the first part ---- */
@@ -143,41 +173,51 @@ static bool is_of_size(const struct pupil *pupil, const struct vd_step *step,
 	       (pupil->frame_width == frame->width && pupil->frame_height == frame->height);
 }
 
-static int locate(struct vd_lesson *lesson, struct vd_rig *rig, int i, const struct vd_image *frame,
-		  const char *serial, char text[static VD_STEP_TEXT])
+/* A template that stands in a file is the rig's to find. */
+static int locate_golden(struct vd_rig *rig, int i, const struct vd_step *step,
+			 const struct vd_step_view *view, struct vd_pose *ret_pose,
+			 char text[static VD_STEP_TEXT])
+{
+	struct vd_step_result result = { 0 };
+	int r = 0;
+
+	vd_rig_run(rig, i, view, &result);
+	*ret_pose = result.pose;
+	if (result.verdict == VD_NO_DECISION)
+		r = pass(text, step, result.text);
+	vd_step_result_fini(&result);
+	return r;
+}
+
+static int locate(const struct vd_lesson *lesson, struct vd_hand *hand, struct vd_rig *rig, int i,
+		  const struct vd_image *frame, const char *serial, char text[static VD_STEP_TEXT])
 {
 	const struct vd_step *step = &lesson->recipe->steps[i];
-	struct pupil *pupil = &lesson->pupils[i];
+	const struct vd_step_view view = { .frame = frame, .serial = serial };
+	const struct pupil *pupil = &lesson->pupils[i];
 	int r;
 
 	if (!is_of_size(pupil, step, frame))
 		return pass(text, step, "the frame has another size");
-	vd_step_result_fini(&pupil->result);
-	if (step->golden.path) {
-		const struct vd_step_view view = { .frame = frame, .serial = serial };
-
-		vd_rig_run(rig, i, &view, &pupil->result);
-		return pupil->result.verdict == VD_NO_DECISION
-			       ? pass(text, step, pupil->result.text)
-			       : 0;
-	}
-	r = vd_locator_find(pupil->locator, frame, &pupil->result.pose);
+	if (step->golden.path)
+		return locate_golden(rig, i, step, &view, &hand->held[i].pose, text);
+	r = vd_locator_find(pupil->locator, frame, &hand->held[i].pose);
 	return r == VD_NOT_LOCATED || r == -EINVAL ? pass(text, step, "not located") : r;
 }
 
-static int register_region(struct vd_lesson *lesson, int i, const struct vd_image *frame,
-			   char text[static VD_STEP_TEXT])
+static int register_region(const struct vd_lesson *lesson, struct vd_hand *hand, int i,
+			   const struct vd_image *frame, char text[static VD_STEP_TEXT])
 {
 	const struct vd_step *step = &lesson->recipe->steps[i];
-	struct pupil *pupil = &lesson->pupils[i];
-	const struct vd_pose pose = step->align_to < 0 ? vd_pose_identity()
-						       : lesson->pupils[step->align_to].result.pose;
+	const struct pupil *pupil = &lesson->pupils[i];
+	const struct vd_pose pose =
+		step->align_to < 0 ? vd_pose_identity() : hand->held[step->align_to].pose;
 
 	if (!is_of_size(pupil, step, frame))
 		return pass(text, step, "the frame has another size");
 	if (!vd_warp_inside(frame, &pose, pupil->where))
 		return pass(text, step, "the frame does not cover the region");
-	return vd_warp_soft(frame, &pose, pupil->where, &pupil->registered);
+	return vd_warp_soft(frame, &pose, pupil->where, &hand->held[i].registered);
 }
 
 static bool compares(const struct vd_step *step)
@@ -186,39 +226,40 @@ static bool compares(const struct vd_step *step)
 }
 
 /* All regions must be there before anything is learnt from any. */
-static int register_regions(struct vd_lesson *lesson, const struct vd_look *looks,
-			    char text[static VD_STEP_TEXT])
+static int register_regions(const struct vd_lesson *lesson, struct vd_hand *hand,
+			    const struct vd_look *looks, char text[static VD_STEP_TEXT])
 {
 	const struct vd_recipe *recipe = lesson->recipe;
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
 		if (compares(&recipe->steps[i]))
-			r = register_region(lesson, i, &looks[recipe->steps[i].camera].image, text);
+			r = register_region(lesson, hand, i, &looks[recipe->steps[i].camera].image,
+					    text);
 	}
 	return r;
 }
 
-int vd_lesson_look(struct vd_lesson *lesson, struct vd_rig *rig, const struct vd_look *looks,
-		   const char *serial, char text[static VD_STEP_TEXT])
+int vd_lesson_look(const struct vd_lesson *lesson, struct vd_hand *hand, struct vd_rig *rig,
+		   const struct vd_look *looks, const char *serial, char text[static VD_STEP_TEXT])
 {
 	const struct vd_recipe *recipe = lesson->recipe;
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
 		if (vd_step_locates(&recipe->steps[i]))
-			r = locate(lesson, rig, i, &looks[recipe->steps[i].camera].image, serial,
-				   text);
+			r = locate(lesson, hand, rig, i, &looks[recipe->steps[i].camera].image,
+				   serial, text);
 	}
-	return r != 0 ? r : register_regions(lesson, looks, text);
+	return r != 0 ? r : register_regions(lesson, hand, looks, text);
 }
 
-int vd_lesson_register(struct vd_lesson *lesson, const struct vd_look *looks,
+int vd_lesson_register(const struct vd_lesson *lesson, struct vd_hand *hand,
 		       const struct vd_sample *sample, char text[static VD_STEP_TEXT])
 {
 	for (int i = 0; i < lesson->recipe->step_count; i++)
-		lesson->pupils[i].result.pose = sample->poses[i];
-	return register_regions(lesson, looks, text);
+		hand->held[i].pose = sample->poses[i];
+	return register_regions(lesson, hand, hand->looks, text);
 }
 
 /* ---- keeping samples ---- */
@@ -241,6 +282,7 @@ static int copy_shots(struct vd_sample *sample, const struct vd_recipe *recipe,
 static int describe(struct vd_lesson *lesson, struct vd_sample *sample, const struct vd_look *looks)
 {
 	const struct vd_recipe *recipe = lesson->recipe;
+	const struct vd_held *held = lesson->hands[0].held;
 	int r = 0;
 
 	for (int i = 0; i < recipe->camera_count; i++) {
@@ -249,9 +291,9 @@ static int describe(struct vd_lesson *lesson, struct vd_sample *sample, const st
 		sample->sights[i][2] = vd_sharpness(&looks[i].image);
 	}
 	for (int i = 0; r == 0 && i < recipe->step_count; i++) {
-		sample->poses[i] = lesson->pupils[i].result.pose;
+		sample->poses[i] = held[i].pose;
 		if (compares(&recipe->steps[i]))
-			r = vd_cells_measure(&sample->cells[i], &lesson->pupils[i].registered);
+			r = vd_cells_measure(&sample->cells[i], &held[i].registered);
 	}
 	return r;
 }
@@ -317,6 +359,6 @@ int vd_lesson_add(struct vd_lesson *lesson, struct vd_rig *rig, const struct vd_
 	int r = lesson->parts == 0 ? vd_lesson_teach(lesson, looks, text) : 0;
 
 	if (r == 0)
-		r = vd_lesson_look(lesson, rig, looks, serial, text);
+		r = vd_lesson_look(lesson, &lesson->hands[0], rig, looks, serial, text);
 	return r == 0 ? keep(lesson, looks, shots, serial) : r;
 }

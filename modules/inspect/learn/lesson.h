@@ -21,7 +21,7 @@
  */
 struct vd_lesson;
 
-/* Called now and then while fitting: work goes on. */
+/* Called now and then while fitting, on the caller's thread: work goes on. */
 typedef void (*vd_progress_fn)(void *argument);
 
 VD_MUST int vd_lesson_new(const struct vd_recipe *recipe, struct vd_lesson **ret_lesson);
@@ -42,6 +42,9 @@ enum { VD_LESSON_BYTES = 256 << 20 }; /* of the frames kept */
 VD_MUST int vd_lesson_add(struct vd_lesson *lesson, struct vd_rig *rig, const struct vd_look *looks,
 			  const struct vd_shot *shots, const char *serial,
 			  char text[static VD_STEP_TEXT]);
+
+/* How many threads fit: by itself one, or two where there are as many processors; results are the same. */
+void vd_lesson_set_threads(struct vd_lesson *lesson, int threads);
 
 int vd_lesson_parts(const struct vd_lesson *lesson);
 

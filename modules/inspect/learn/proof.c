@@ -219,7 +219,8 @@ static int add_frames(struct fitting *fitting, struct vd_model_challenge *challe
 		else if (shot->is_jpeg)
 			r = vd_buf_append(&frame->jpeg, shot->bytes.data, shot->bytes.len);
 		else
-			r = vd_jpeg_encode(&fitting->lesson->looks[i].image, QUALITY, &frame->jpeg);
+			r = vd_jpeg_encode(&fitting->lesson->hands[0].looks[i].image, QUALITY,
+					   &frame->jpeg);
 	}
 	return r;
 }
@@ -299,7 +300,7 @@ static int add_bad(struct fitting *fitting, struct vd_model *model, int i, unsig
 	vd_pose_map(pose, where.x + challenge.x + half, where.y + challenge.y + half, &x, &y);
 	challenge.x = (int)lrint(x - half);
 	challenge.y = (int)lrint(y - half);
-	r = vd_fitting_copy(&fitting->lesson->looks[step->camera].image, &frame);
+	r = vd_fitting_copy(&fitting->lesson->hands[0].looks[step->camera].image, &frame);
 	kept = r == 0 ? new_challenge(model, recipe->camera_count) : NULL;
 	if (!kept)
 		return -ENOMEM;

@@ -27,15 +27,25 @@ struct pupil {
 	struct vd_variation_learner *learner; /* of locate steps: the patches' mean */
 	struct vd_texture_learner *texture;   /* of texture steps, instead */
 	struct vd_texture_work texture_work;
-	struct vd_step_result result; /* on the part at hand */
-	struct vd_image registered;
 	struct vd_trial *trial; /* while fitting */
-	struct vd_apart *apart;
 	double *factors;        /* of the parts tried */
 	size_t factor_count;
 	double scale,
 		challenge; /* factors: of the thresholds; that all but 1 in 10 defects reach */
 };
+
+/* A part in hand, one for each that is looked at at once. */
+struct vd_hand {
+	struct vd_look looks[VD_CAMERAS_MOST]; /* while fitting */
+	struct vd_held {
+		struct vd_pose pose;
+		struct vd_image registered;
+		struct vd_variation_light light;
+		struct vd_apart *apart; /* while fitting */
+	} * held;                       /* one a step */
+};
+
+enum { VD_HANDS = 2 };
 
 struct vd_lesson {
 	const struct vd_recipe *recipe;
@@ -43,18 +53,19 @@ struct vd_lesson {
 	struct vd_sample *samples;
 	int parts, room;
 	size_t bytes;
-	struct vd_look looks[VD_CAMERAS_MOST]; /* of the sample at hand, while fitting */
+	struct vd_hand hands[VD_HANDS]; /* the first is that of whatever is done one by one */
+	int threads;
 };
 
 /* Takes frames as those of reference: patches are taught, learners emptied. As vd_lesson_add. */
 VD_MUST int vd_lesson_teach(struct vd_lesson *lesson, const struct vd_look *looks,
 			    char text[static VD_STEP_TEXT]);
 
-/* Locates and registers every region; results and images stand in the pupils. As vd_lesson_add. */
-VD_MUST int vd_lesson_look(struct vd_lesson *lesson, struct vd_rig *rig,
+/* Locates and registers every region; poses and images stand in the hand. As vd_lesson_add. */
+VD_MUST int vd_lesson_look(const struct vd_lesson *lesson, struct vd_hand *hand, struct vd_rig *rig,
 			   const struct vd_look *looks, const char *serial,
 			   char text[static VD_STEP_TEXT]);
 
-/* Registers the regions where sample's poses say they are. */
-VD_MUST int vd_lesson_register(struct vd_lesson *lesson, const struct vd_look *looks,
+/* Registers the regions of the hand's looks where sample's poses say they are. */
+VD_MUST int vd_lesson_register(const struct vd_lesson *lesson, struct vd_hand *hand,
 			       const struct vd_sample *sample, char text[static VD_STEP_TEXT]);

@@ -29,17 +29,17 @@ int vd_fitting_score(struct pupil *pupil, const struct vd_texture *texture,
 	return 0;
 }
 
-int vd_fitting_score_apart(struct pupil *pupil, double *ret_score)
+int vd_fitting_score_apart(struct pupil *pupil, const struct vd_image *image, double *ret_score)
 {
 	VD_CLEANUP(vd_texture_free) struct vd_texture *texture = NULL;
-	int r = vd_texture_unlearn(pupil->texture, &pupil->registered);
+	int r = vd_texture_unlearn(pupil->texture, image);
 
 	if (r < 0)
 		return r;
 	r = vd_texture_finish(pupil->texture, &texture);
 	if (r == 0)
-		r = vd_fitting_score(pupil, texture, &pupil->registered, ret_score);
-	return vd_texture_learn(pupil->texture, &pupil->registered) < 0 ? -ENOMEM : r;
+		r = vd_fitting_score(pupil, texture, image, ret_score);
+	return vd_texture_learn(pupil->texture, image) < 0 ? -ENOMEM : r;
 }
 
 /* ---- painted defects ---- */
@@ -47,6 +47,7 @@ int vd_fitting_score_apart(struct pupil *pupil, double *ret_score)
 struct easel {
 	struct pupil *pupil;
 	const struct vd_step *step;
+	const struct vd_image *image; /* the region of the part at hand */
 	struct vd_texture *texture;
 	struct vd_image canvas;
 	int side, levels;
@@ -62,6 +63,7 @@ static int set_up(struct fitting *fitting, int step, struct easel *easel)
 {
 	easel->pupil = &fitting->lesson->pupils[step];
 	easel->step = &fitting->lesson->recipe->steps[step];
+	easel->image = vd_fitting_region(fitting, step);
 	easel->levels = fitting->lesson->recipe->learning.challenge_levels;
 	return vd_texture_finish(easel->pupil->texture, &easel->texture);
 }
@@ -69,7 +71,7 @@ static int set_up(struct fitting *fitting, int step, struct easel *easel)
 /* The nth defect on the part at hand. */
 static int paint(struct easel *easel, unsigned n, struct vd_challenge *challenge, double *ret_score)
 {
-	const struct vd_image *image = &easel->pupil->registered;
+	const struct vd_image *image = easel->image;
 	const int r = vd_fitting_copy(image, &easel->canvas);
 
 	if (r < 0)
@@ -92,7 +94,7 @@ int vd_fitting_challenge_texture(struct fitting *fitting, int step)
 		if (lesson->samples[i].is_out)
 			continue;
 		r = vd_fitting_see(fitting, &lesson->samples[i]);
-		easel.side = vd_fitting_side(fitting, &easel.pupil->registered);
+		easel.side = vd_fitting_side(fitting, easel.image);
 		for (unsigned n = 0; r == 0 && n < PLACES; n++)
 			r = paint(&easel, (unsigned)seen * PLACES + n, &challenge,
 				  &scores[count++]);
@@ -111,7 +113,7 @@ static int place_texture(struct fitting *fitting, int step, unsigned polarity,
 	VD_CLEANUP(easel_fini) struct easel easel = { 0 };
 	int r = set_up(fitting, step, &easel);
 
-	easel.side = vd_fitting_side(fitting, &easel.pupil->registered);
+	easel.side = vd_fitting_side(fitting, easel.image);
 	for (unsigned n = polarity; r == 0 && n < 2 * VD_PLACES; n += 2) {
 		double score = 0;
 
@@ -127,7 +129,7 @@ static int place_variation(struct fitting *fitting, int i, unsigned polarity,
 {
 	struct pupil *pupil = &fitting->lesson->pupils[i];
 	const struct vd_step *step = &fitting->lesson->recipe->steps[i];
-	const struct vd_image *image = &pupil->registered;
+	const struct vd_image *image = vd_fitting_region(fitting, i);
 	VD_CLEANUP(vd_image_fini) struct vd_image canvas = { 0 };
 
 	if (vd_fitting_copy(image, &canvas) < 0)
