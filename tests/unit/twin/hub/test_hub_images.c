@@ -106,9 +106,17 @@ static void expired_addresses_make_room_for_others(void **state)
 
 	for (int i = 0; i < VD_UPLOADS_MAX; i++)
 		(void)vd_json_free(offer(t, "x", 5000));
-	assert_int_equal(vd_images_offer(t->images, "d1", "x", 5000, &json, &fault),
+	assert_int_equal(vd_images_offer(t->images, "d1", "y", 5000, &json, &fault),
 			 VD_REFUSED_TOO_MANY);
-	(void)vd_json_free(offer(t, "x", 3605000));
+	(void)vd_json_free(offer(t, "y", 3605000));
+}
+
+static void a_device_that_begins_a_file_anew_makes_its_own_room(void **state)
+{
+	struct images *t = *state;
+
+	for (int i = 0; i < 2 * VD_UPLOADS_MAX; i++)
+		(void)vd_json_free(offer(t, "x", 5000));
 }
 
 static void an_id_with_odd_characters_stays_the_same_in_its_address(void **state)
@@ -220,6 +228,7 @@ static void a_body_from_elsewhere_is_not_taken(void **state)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 VD_TEST_MAIN(T(an_address_is_good_for_an_hour), T(expired_addresses_make_room_for_others),
+	     T(a_device_that_begins_a_file_anew_makes_its_own_room),
 	     T(an_id_with_odd_characters_stays_the_same_in_its_address),
 	     T(old_images_are_deleted_from_disk_and_database),
 	     T(a_list_of_blocks_names_them_in_order), T(what_is_no_list_of_blocks_is_refused),
