@@ -48,8 +48,7 @@ int vd_modbus_gate_put(struct vd_modbus_gate *gate, const struct vd_modbus_verdi
 					    .since_ms = now_ms,
 					    .deadline_ms = now_ms + gate->verdicts->deadline_ms };
 	job->verdict.sequence = gate->sequence;
-	job->count = vd_modbus_verdict_writes(gate->verdicts, verdict->decision, gate->sequence,
-					      job->writes);
+	job->count = vd_modbus_verdict_writes(gate->verdicts, &job->verdict, job->writes);
 	gate->count++;
 	return 0;
 }

@@ -518,8 +518,9 @@ static int check_acknowledges(const struct vd_modbus_verdicts *verdicts, struct 
 	for (size_t i = 0; i < device->event_count; i++) {
 		const struct vd_modbus_output *output = device->events[i].acknowledge;
 
-		if (output && (output == verdicts->ng || output == verdicts->ok ||
-			       output == verdicts->code || output == verdicts->sequence)) {
+		if (output &&
+		    (output == verdicts->ng || output == verdicts->ok || output == verdicts->code ||
+		     output == verdicts->serial || output == verdicts->sequence)) {
 			vd_fault_set(fault, 400, "", "output %s acknowledges event %s",
 				     output->name, device->events[i].name);
 			return -EINVAL;
@@ -539,6 +540,8 @@ static int check_verdicts(const struct vd_modbus_verdicts *verdicts, struct vd_f
 	r = check_acknowledges(verdicts, fault);
 	if (r == 0)
 		r = check_holds(verdicts->code, 4, "codeOutput", fault);
+	if (r == 0)
+		r = check_holds(verdicts->serial, 1, "serialOutput", fault);
 	return r < 0 ? r : check_holds(verdicts->sequence, 65535, "sequenceOutput", fault);
 }
 
@@ -558,6 +561,7 @@ static int read_verdicts(const cJSON *json, struct vd_modbus_parameters *paramet
 	if (find_output(json, "ngOutput", device, &verdicts->ng, fault) < 0 ||
 	    find_output(json, "okOutput", device, &verdicts->ok, fault) < 0 ||
 	    find_output(json, "codeOutput", device, &verdicts->code, fault) < 0 ||
+	    find_output(json, "serialOutput", device, &verdicts->serial, fault) < 0 ||
 	    find_output(json, "sequenceOutput", device, &verdicts->sequence, fault) < 0)
 		return -EINVAL;
 	verdicts->device = device;

@@ -95,7 +95,7 @@ enum vd_modbus_treatment { VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, VD_MODBUS_NEITHER
 
 struct vd_modbus_verdicts {
 	const struct vd_modbus_device *device; /* NULL: verdicts are not written */
-	const struct vd_modbus_output *ng, *ok, *code, *sequence; /* NULL: not written */
+	const struct vd_modbus_output *ng, *ok, *code, *serial, *sequence; /* NULL: not written */
 	enum vd_modbus_treatment warn, no_decision;
 	uint32_t hold_ms, deadline_ms;
 	uint32_t max_age_ms; /* 0: any */

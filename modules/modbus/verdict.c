@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const names[] = {
@@ -25,6 +26,18 @@ static uint32_t sequence_of(const cJSON *body)
 	return seq > 0 ? (uint32_t)(seq % 65536) : 0;
 }
 
+/* A number, or a text of decimal digits that a double holds exactly. */
+static double serial_of(const cJSON *body)
+{
+	const cJSON *serial = vd_json_get(body, "serial");
+	const char *text = cJSON_IsString(serial) ? serial->valuestring : "";
+	const size_t len = strlen(text);
+
+	if (cJSON_IsNumber(serial))
+		return serial->valuedouble;
+	return len > 0 && len <= 15 && strspn(text, "0123456789") == len ? strtod(text, NULL) : NAN;
+}
+
 static void read_item(const cJSON *body, struct vd_modbus_verdict *verdict)
 {
 	const char *id = vd_json_string(body, "itemId", "");
@@ -33,6 +46,7 @@ static void read_item(const cJSON *body, struct vd_modbus_verdict *verdict)
 	(void)snprintf(verdict->item_id, sizeof verdict->item_id, "%s", id);
 	verdict->is_named = id[0] && strlen(id) < sizeof verdict->item_id;
 	verdict->triggered_ms = mono > 0 ? (uint64_t)mono : 0;
+	verdict->serial = serial_of(body);
 	verdict->is_recovered = vd_json_bool(body, "recovered", false);
 }
 
@@ -75,6 +89,18 @@ static enum vd_modbus_treatment treatment_of(const struct vd_modbus_verdicts *ve
 	return verdicts->no_decision;
 }
 
+static double serial_for(const struct vd_modbus_output *output, double serial)
+{
+	uint16_t words[4];
+
+	if (!output)
+		return 0;
+	if (isnan(serial) || vd_modbus_encode(&output->format, serial, words,
+					      vd_modbus_format_words(&output->format)) < 0)
+		return output->safe;
+	return serial;
+}
+
 static size_t add(struct vd_modbus_write *writes, size_t count,
 		  const struct vd_modbus_output *output, double value, uint32_t hold_ms)
 {
@@ -85,14 +111,15 @@ static size_t add(struct vd_modbus_write *writes, size_t count,
 }
 
 size_t vd_modbus_verdict_writes(const struct vd_modbus_verdicts *verdicts,
-				enum vd_modbus_decision decision, uint32_t sequence,
+				const struct vd_modbus_verdict *verdict,
 				struct vd_modbus_write writes[static VD_MODBUS_WRITES])
 {
-	enum vd_modbus_treatment treatment = treatment_of(verdicts, decision);
+	enum vd_modbus_treatment treatment = treatment_of(verdicts, verdict->decision);
 	const struct vd_modbus_output *ng = verdicts->ng, *ok = verdicts->ok;
 	uint32_t hold = verdicts->hold_ms;
-	size_t n = add(writes, 0, verdicts->code, decision, 0);
+	size_t n = add(writes, 0, verdicts->code, verdict->decision, 0);
 
+	n = add(writes, n, verdicts->serial, serial_for(verdicts->serial, verdict->serial), 0);
 	if (treatment != VD_MODBUS_ACCEPT && ok)
 		n = add(writes, n, ok, ok->safe, 0);
 	if (treatment != VD_MODBUS_REJECT && ng)
@@ -101,5 +128,5 @@ size_t vd_modbus_verdict_writes(const struct vd_modbus_verdicts *verdicts,
 		n = add(writes, n, ok, ok->active, hold);
 	if (treatment == VD_MODBUS_REJECT && ng)
 		n = add(writes, n, ng, ng->active, hold);
-	return add(writes, n, verdicts->sequence, sequence, 0);
+	return add(writes, n, verdicts->sequence, verdict->sequence, 0);
 }

@@ -27,6 +27,7 @@ struct vd_modbus_verdict {
 	uint64_t triggered_ms; /* monotonic; 0: the body does not say */
 	bool is_recovered;     /* the item was interrupted by a crash */
 	bool is_named;         /* item_id is the whole of one */
+	double serial;         /* NAN: it has none that is a number */
 	char item_id[VD_MODBUS_ITEM_TEXT];
 };
 
@@ -45,13 +46,13 @@ struct vd_modbus_write {
 	uint32_t hold_ms; /* then back to the safe value; 0: stays */
 };
 
-enum { VD_MODBUS_WRITES = 4 };
+enum { VD_MODBUS_WRITES = 5 };
 
 /*
- * The writes of one verdict in the order they go out: code, the output that goes off, the one
- * that goes on, and the sequence number last, by which the PLC knows that the rest stands.
- * Returns how many.
+ * The writes of one verdict in the order they go out: code, serial number (the safe value for one
+ * that is no number or does not fit), the output that goes off, the one that goes on, and the
+ * sequence number last, by which the PLC knows that the rest stands. Returns how many.
  */
 size_t vd_modbus_verdict_writes(const struct vd_modbus_verdicts *verdicts,
-				enum vd_modbus_decision decision, uint32_t sequence,
+				const struct vd_modbus_verdict *verdict,
 				struct vd_modbus_write writes[static VD_MODBUS_WRITES]);

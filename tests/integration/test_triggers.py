@@ -19,8 +19,8 @@ from line import BUILD, Line, module, wait_until  # noqa: E402
 
 field.SIMULATOR = str(BUILD / "bin" / "vedette-modbus-simulator")
 
-PART_BIT, OVEN, SERIAL, RECIPE = 3, 5, 20, 60  # discrete input; registers
-REJECT, TAKEN, CODE, SEQUENCE = 0, 2, 10, 11   # coils; registers
+PART_BIT, OVEN, SERIAL, RECIPE = 3, 5, 20, 60            # discrete input; registers
+REJECT, TAKEN, CODE, SEQUENCE, WHOSE = 0, 2, 10, 11, 12  # coils; registers
 ROUTES = dict(
     lines.ROUTES,
     capture="FROM station/capture INTO cam/trigger",
@@ -44,8 +44,10 @@ def bus(port, order=5):
                 "recipe": {"address": RECIPE, "on": "change", "periodMs": 50, "atStart": True}},
             "outputs": {"taken": {"address": TAKEN}, "reject": {"address": REJECT},
                         "code": {"area": "holding", "address": CODE},
-                        "sequence": {"area": "holding", "address": SEQUENCE}}}},
-        "verdicts": {"device": "press", "ngOutput": "reject", "codeOutput": "code", "sequenceOutput": "sequence"}})
+                        "sequence": {"area": "holding", "address": SEQUENCE},
+                        "whose": {"area": "holding", "address": WHOSE}}}},
+        "verdicts": {"device": "press", "ngOutput": "reject", "codeOutput": "code", "sequenceOutput": "sequence",
+                     "serialOutput": "whose"}})
 
 
 def station(line):
@@ -146,7 +148,7 @@ class TriggersTest(unittest.TestCase):
 
     def test_each_part_is_one_item_and_its_verdict_comes_back(self):
         line, plc = self.start()
-        serials = ["P%05d" % n for n in range(1, 6)]
+        serials = ["%06d" % n for n in range(1, 6)]
         sequences = [plc.part(serial) for serial in serials]
         found = wait_verdicts(line, serials)
         self.assertEqual({serial: len(bodies) for serial, bodies in found.items()}, {s: 1 for s in serials})
@@ -156,6 +158,7 @@ class TriggersTest(unittest.TestCase):
             self.assertEqual((body["trigger"]["from"], body["trigger"]["seq"]), ("bus/event", sequence))
             self.assertEqual(body["values"]["oven"]["value"], 181.5)
         self.assertEqual([code for code in plc.writes("holding", CODE) if code], [1] * 5)
+        self.assertEqual(plc.writes("holding", WHOSE), [1, 2, 3, 4, 5])
         self.assertNotIn(1, plc.writes("coil", REJECT))
         plc.command("set holding %d %d", RECIPE, 2)
         wait_until(lambda: line.reported()["modules"]["station"].get("report", {}).get("active") == "r2", 15,

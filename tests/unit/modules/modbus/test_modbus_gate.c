@@ -14,10 +14,10 @@ static const struct vd_modbus_output code = { .name = "code", .safe = 0, .active
 static const struct vd_modbus_output sequence = { .name = "sequence" };
 
 static const struct vd_modbus_verdicts full = {
-	&press, &ng, &ok, &code, &sequence, VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, 80, 500, 0
+	&press, &ng, &ok, &code, NULL, &sequence, VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, 80, 500, 0
 };
 static const struct vd_modbus_verdicts only_ng = {
-	&press, &ng, NULL, NULL, NULL, VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, 80, 500, 0
+	&press, &ng, NULL, NULL, NULL, NULL, VD_MODBUS_ACCEPT, VD_MODBUS_REJECT, 80, 500, 0
 };
 
 /* Takes all that is due at now_ms and writes it down as "reject=1 ". */
@@ -274,6 +274,34 @@ static int read_verdict(const char *text, struct vd_modbus_verdict *verdict, str
 	return vd_modbus_verdict_read(body, verdict, fault);
 }
 
+static void the_serial_number_goes_back_where_it_is_a_number_that_fits(void **state)
+{
+	static const struct {
+		const char *text;
+		double wanted;
+	} table[] = { { "{\"verdict\":\"NG\",\"serial\":\"00041007\"}", 41007 },
+		      { "{\"verdict\":\"NG\",\"serial\":17}", 17 },
+		      { "{\"verdict\":\"NG\",\"serial\":\"70000\"}", 9 },
+		      { "{\"verdict\":\"NG\",\"serial\":\"A1\"}", 9 },
+		      { "{\"verdict\":\"NG\",\"serial\":\"\"}", 9 },
+		      { "{\"verdict\":\"NG\"}", 9 } };
+	struct vd_modbus_output serial = { .name = "serial", .area = VD_MODBUS_HOLDING, .safe = 9 };
+	struct vd_modbus_verdicts verdicts = full;
+	struct vd_modbus_write writes[VD_MODBUS_WRITES];
+
+	serial.format = vd_modbus_format_plain(VD_MODBUS_UINT16, VD_MODBUS_ABCD);
+	verdicts.serial = &serial;
+	for (size_t i = 0; i < VD_COUNT(table); i++) {
+		struct vd_modbus_verdict verdict;
+		struct vd_fault fault = { 0 };
+
+		assert_int_equal(read_verdict(table[i].text, &verdict, &fault), 0);
+		assert_int_equal(vd_modbus_verdict_writes(&verdicts, &verdict, writes), 5);
+		assert_ptr_equal(writes[1].output, &serial);
+		assert_true(writes[1].value == table[i].wanted);
+	}
+}
+
 static void a_verdict_is_read_from_its_record(void **state)
 {
 	struct vd_modbus_verdict verdict;
@@ -307,4 +335,5 @@ VD_TEST_MAIN(cmocka_unit_test(the_start_brings_all_outputs_to_their_safe_values)
 	     cmocka_unit_test(a_release_that_fails_is_told_once_and_tried_until_done),
 	     cmocka_unit_test(a_part_does_not_wait_for_the_retry_of_a_release),
 	     cmocka_unit_test(after_a_reconnect_the_off_is_written_again),
+	     cmocka_unit_test(the_serial_number_goes_back_where_it_is_a_number_that_fits),
 	     cmocka_unit_test(a_verdict_is_read_from_its_record))
