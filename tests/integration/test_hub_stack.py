@@ -125,6 +125,12 @@ class Front(HubTest):
         finally:
             self.cloud.start("hub")
 
+    def test_a_body_that_nobody_wants_is_refused_with_the_hubs_own_words(self):
+        for path, status, code in (("/package-uploads/" + "0" * 64, 404, "ErrorCode:"),
+                                   ("/device-files/nobody/x.jpg", 401, "ErrorCode:")):
+            got, _, body = self.cloud.request("PUT", path, b"x" * 100000)
+            self.assertEqual((got, body["Message"][:len(code)]), (status, code), path)
+
     def test_no_token_is_401(self):
         status, _, _ = self.cloud.request("GET", "/devices/x", token="nonsense")
         self.assertEqual(status, 401)
