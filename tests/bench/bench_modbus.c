@@ -203,7 +203,7 @@ static void *poll_for_a_while(void *argument)
 				       .tag_count = REGISTERS };
 	struct ours *ours = argument;
 	const struct vd_modbus_poll_reader reader = { read_range, text_of, never, ours };
-	const struct vd_modbus_poll_events events = { drop_body, NULL };
+	const struct vd_modbus_poll_events events = { .publish = drop_body };
 	struct vd_modbus_poll_device *device;
 
 	if (vd_modbus_client_new(&transport, -1, &ours->client) < 0 ||
