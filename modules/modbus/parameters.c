@@ -510,23 +510,50 @@ static int check_holds(const struct vd_modbus_output *output, double most, const
 	return -EINVAL;
 }
 
-/* Two writers of one output would undo each other. */
-static int check_acknowledges(const struct vd_modbus_verdicts *verdicts, struct vd_fault *fault)
+struct named_output {
+	const char *key;
+	const struct vd_modbus_output *output; /* NULL: none */
+};
+
+static int check_acknowledges(const struct vd_modbus_device *device, const struct named_output *one,
+			      struct vd_fault *fault)
 {
-	const struct vd_modbus_device *device = verdicts->device;
-
 	for (size_t i = 0; i < device->event_count; i++) {
-		const struct vd_modbus_output *output = device->events[i].acknowledge;
-
-		if (output &&
-		    (output == verdicts->ng || output == verdicts->ok || output == verdicts->code ||
-		     output == verdicts->serial || output == verdicts->sequence)) {
-			vd_fault_set(fault, 400, "", "output %s acknowledges event %s",
-				     output->name, device->events[i].name);
-			return -EINVAL;
-		}
+		if (device->events[i].acknowledge != one->output)
+			continue;
+		vd_fault_set(fault, 400, "", "output %s acknowledges event %s", one->output->name,
+			     device->events[i].name);
+		vd_fault_under(fault, one->key);
+		return -EINVAL;
 	}
 	return 0;
+}
+
+/* Two writers of one output would undo each other. */
+static int check_alone(const struct vd_modbus_verdicts *verdicts, struct vd_fault *fault)
+{
+	const struct named_output all[] = {
+		{ "ngOutput", verdicts->ng },
+		{ "okOutput", verdicts->ok },
+		{ "codeOutput", verdicts->code },
+		{ "serialOutput", verdicts->serial },
+		{ "sequenceOutput", verdicts->sequence },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < VD_COUNT(all) && r == 0; i++) {
+		if (!all[i].output)
+			continue;
+		for (size_t j = 0; j < i; j++) {
+			if (all[j].output != all[i].output)
+				continue;
+			vd_fault_set(fault, 400, "", "is the same as %s", all[j].key);
+			vd_fault_under(fault, all[i].key);
+			return -EINVAL;
+		}
+		r = check_acknowledges(verdicts->device, &all[i], fault);
+	}
+	return r;
 }
 
 static int check_verdicts(const struct vd_modbus_verdicts *verdicts, struct vd_fault *fault)
@@ -535,9 +562,7 @@ static int check_verdicts(const struct vd_modbus_verdicts *verdicts, struct vd_f
 
 	if (!verdicts->ng && !verdicts->ok && !verdicts->code)
 		return refuse(fault, "", "names none of ngOutput, okOutput, codeOutput");
-	if (verdicts->ng && verdicts->ng == verdicts->ok)
-		return refuse(fault, "/okOutput", "is the same as ngOutput");
-	r = check_acknowledges(verdicts, fault);
+	r = check_alone(verdicts, fault);
 	if (r == 0)
 		r = check_holds(verdicts->code, 4, "codeOutput", fault);
 	if (r == 0)

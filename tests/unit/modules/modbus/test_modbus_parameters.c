@@ -168,7 +168,10 @@ static void what_is_wrong_is_named_by_its_place(void **state)
 		{ "{\"devices\":{\"d\":{" TCP ",\"outputs\":{\"o\":{\"address\":4}},\"events\":{"
 		  "\"a\":{\"address\":1,\"acknowledge\":\"o\"}}}},"
 		  "\"verdicts\":{\"device\":\"d\",\"ngOutput\":\"o\"}}",
-		  "/verdicts" },
+		  "/verdicts/ngOutput" },
+		{ OUT("\"address\":1,\"area\":\"holding\"",
+		      "\"device\":\"d\",\"codeOutput\":\"o\",\"sequenceOutput\":\"o\""),
+		  "/verdicts/sequenceOutput" },
 	};
 
 	for (size_t i = 0; i < VD_COUNT(table); i++) {
