@@ -322,6 +322,12 @@ class VedettectlTest(unittest.TestCase):
         self.assertRegex(text[0], r"^TIME +DEVICE +STATION +ITEM +VERDICT +REASONS$")
         self.assertRegex(text[1], r"^23:49:01\.123 .* NG +print: 'too' \"dark\"$|^23:49:01.*…$")
         self.assertEqual(len(text), 2)
+        self.ctl("twin", "set", self.id, "site=x", "--section", "tags")
+        late = ("-o", "json", "verdicts", "--from", "2026-11-21T23:49:02Z", "--where")
+        for site, seqs in ("x", [2]), ("y", []):
+            found = self.ctl(*late, f"tags.site = '{site}' AND deviceId = '{self.id}'").stdout
+            self.assertEqual([json.loads(line)["seq"] for line in found.splitlines()], seqs)
+        self.assertIn("--follow goes without", self.ctl(*late, "x", "--follow", status=2).stderr)
         environment = dict(os.environ, VEDETTE_HUB_CONNECTION=self.connection)
         follow = subprocess.Popen(
             [PROGRAM, "--ca", self.cloud.ca_file, "--connect-to",

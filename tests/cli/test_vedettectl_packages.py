@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """vedettectl package …, from the key to the device that fetches: against a whole hub."""
 
+import base64
 import hashlib
 import http.client
 import json
@@ -128,6 +129,17 @@ class PackagesTest(unittest.TestCase):
             self.assertEqual([(m.name, m.mode, m.mtime, m.uid) for m in tar.getmembers()],
                              [("lib/data", 0o644, 0, 0), ("manifest.json", 0o644, 0, 0),
                               ("run", 0o755, 0, 0), ("schema.json", 0o644, 0, 0)])
+
+    def test_openssl_finds_the_signature_good(self):
+        manifest = self.build("1.0.0")
+        self.sign(manifest, "other")
+        signature = Path(f"{manifest}.sig").read_text().splitlines()[1]
+        raw = self.folder / "raw.sig"
+        raw.write_bytes(base64.b64decode(signature)[10:])
+        done = subprocess.run(["openssl", "pkeyutl", "-verify", "-inkey",
+                               self.folder / "other.key", "-rawin", "-in", manifest, "-sigfile",
+                               raw], capture_output=True, text=True, timeout=30, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_a_folder_with_a_link_is_no_package(self):
         manifest = self.build("1.0.0")

@@ -118,6 +118,20 @@ static int make_path(struct vd_ctl *ctl, const char *start, struct vd_buf *path)
 	return r == 0 ? vd_say_filter(ctl, "verdict", ctl->verdict, path) : r;
 }
 
+/* What only those that are there already are chosen by. */
+static int add_past(struct vd_ctl *ctl, struct vd_buf *path)
+{
+	const char *const filters[][2] = { { "from", ctl->from },
+					   { "to", ctl->to },
+					   { "where", ctl->where },
+					   { "recipe", ctl->recipe } };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < VD_COUNT(filters); i++)
+		r = vd_say_filter(ctl, filters[i][0], filters[i][1], path);
+	return r;
+}
+
 int vd_cmd_verdicts(struct vd_ctl *ctl)
 {
 	VD_CLEANUP(vd_buf_fini) struct vd_buf path = { 0 };
@@ -129,7 +143,10 @@ int vd_cmd_verdicts(struct vd_ctl *ctl)
 
 	if (limit < 1 || limit > LIMIT_MAX)
 		return vd_say_error(VD_EXIT_USAGE, "--limit has to be 1 to %d", LIMIT_MAX);
-	if (make_path(ctl, "/telemetry?order=newest&", &path) < 0 ||
+	if (ctl->is_follow && (ctl->from || ctl->to || ctl->where || ctl->recipe))
+		return vd_say_error(VD_EXIT_USAGE,
+				    "--follow goes without --from, --to, --where and --recipe");
+	if (make_path(ctl, "/telemetry?order=newest&", &path) < 0 || add_past(ctl, &path) < 0 ||
 	    vd_buf_printf(&path, "&limit=%d", limit) < 0 ||
 	    make_path(ctl, "/events?type=record&", &stream) < 0)
 		return VD_EXIT_FAILED;

@@ -32,7 +32,7 @@ struct vd_ctl {
 	bool is_replace, is_follow, is_all, is_disabled, is_credentials;
 	const char *tags, *expires, *serial, *reason, *actor, *action, *anchor;
 	bool is_any, is_dry_run;
-	const char *arch, *out, *key, *comment;
+	const char *arch, *out, *key, *comment, *from, *to, *where, *recipe;
 	const char *item, *sha256, *boxes, *since, *coco;
 	int days;                                                 /* -1: not given */
 	int limit, wait_s, timeout_s, connect_timeout_s, older_s; /* -1: not given */
