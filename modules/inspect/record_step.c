@@ -207,7 +207,8 @@ bool vd_record_add_step(cJSON *steps, const struct vd_recipe *recipe, int index,
 {
 	const struct vd_step *step = &recipe->steps[index];
 	cJSON *json = cJSON_AddObjectToObject(steps, step->id);
-	bool ok = json && vd_json_add_string(json, "tool", vd_tool_name(step->tool)) &&
+	bool ok = json && vd_json_add_string(json, "camera", recipe->cameras[step->camera]) &&
+		  vd_json_add_string(json, "tool", vd_tool_name(step->tool)) &&
 		  vd_json_add_string(json, "verdict", vd_verdict_name(result->verdict)) &&
 		  vd_record_add_rounded(json, "score", result->values[VD_MEASURE_SCORE]) &&
 		  vd_record_add_rounded(json, "ms", result->ms);

@@ -148,6 +148,8 @@ class EvidenceTest(unittest.TestCase):
             found = self.wait_for(line, lambda b: said(b, "missing"), 5)
             self.assert_never_ok(found, "missing")
             self.assertEqual({b["verdict"] for b in found}, {"NO_DECISION"})
+            self.assertEqual({name: step["camera"] for name, step in found[0]["steps"].items()},
+                             {"cam": "cam", "cam-side": "cam-side"})
 
     def test_a_camera_unplugged_is_never_ok_and_comes_back(self):
         with Line() as line:
