@@ -309,7 +309,7 @@ static int learn_batch(struct batch *batch)
 	return 0;
 }
 
-/* Until one has taught the brightness, one by one. A file's template is located with the rig's memory. */
+/* Until one has taught the brightness, one by one; and where the rig, which is one, locates. */
 static int align_all(struct fitting *fitting)
 {
 	struct batch batch = { .fitting = fitting };
@@ -893,13 +893,28 @@ void vd_fit_fini(struct vd_fit *fit)
 	fit->report = vd_json_free(fit->report);
 }
 
+/* Their memory, ten bytes a pixel, is not needed beside that of trials. */
+static void free_aparts(struct vd_lesson *lesson)
+{
+	for (int k = 0; k < VD_HANDS; k++) {
+		for (int i = 0; i < lesson->recipe->step_count; i++) {
+			struct vd_held *held = &lesson->hands[k].held[i];
+
+			held->apart = vd_apart_free(held->apart);
+		}
+	}
+}
+
 static int try_parts(struct fitting *fitting)
 {
 	int r = leave_one_out(fitting);
 
 	if (r == 0)
 		r = exclude_outliers(fitting);
-	return r > 0 ? leave_one_out(fitting) : r;
+	if (r > 0)
+		r = leave_one_out(fitting);
+	free_aparts(fitting->lesson);
+	return r;
 }
 
 const char *vd_fit_stage_name(enum vd_fit_stage stage)

@@ -20,6 +20,11 @@ static int processors(void)
 	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+void vd_lesson_set_threads(struct vd_lesson *lesson, int threads)
+{
+	lesson->threads = threads < 1 ? 1 : threads < VD_HANDS ? threads : VD_HANDS;
+}
+
 int vd_lesson_new(const struct vd_recipe *recipe, struct vd_lesson **ret_lesson)
 {
 	VD_CLEANUP(vd_lesson_free) struct vd_lesson *lesson = calloc(1, sizeof *lesson);
@@ -27,7 +32,7 @@ int vd_lesson_new(const struct vd_recipe *recipe, struct vd_lesson **ret_lesson)
 	if (!lesson)
 		return -ENOMEM;
 	lesson->recipe = recipe;
-	lesson->threads = processors() < VD_HANDS ? processors() : VD_HANDS;
+	vd_lesson_set_threads(lesson, processors());
 	lesson->pupils = calloc((size_t)recipe->step_count, sizeof *lesson->pupils);
 	if (!lesson->pupils)
 		return -ENOMEM;
@@ -97,11 +102,6 @@ struct vd_lesson *vd_lesson_free(struct vd_lesson *lesson)
 int vd_lesson_parts(const struct vd_lesson *lesson)
 {
 	return lesson->parts;
-}
-
-void vd_lesson_set_threads(struct vd_lesson *lesson, int threads)
-{
-	lesson->threads = threads < VD_HANDS ? threads : VD_HANDS;
 }
 
 /* ---- the first part ---- */
