@@ -193,7 +193,7 @@ class TriggersTest(unittest.TestCase):
         acted = {}
         for n, serial in enumerate(shown):
             since = plc.show(serial)
-            time.sleep(chance.uniform(0, 0.15))
+            time.sleep(chance.uniform(0, 0.08))
             line.agent.kill()
             line.agent.start()
             line.agent.wait_ready("cam", "station", "bus")
@@ -212,10 +212,10 @@ class TriggersTest(unittest.TestCase):
         self.assertLessEqual(plc.writes("coil", REJECT).count(1), sum(b["verdict"] != "OK" for b in live))
         for serial in recovered:
             self.assertEqual(found[serial][0]["verdict"], "NO_DECISION")
-        passed = wait_until(lambda: (lambda p: p if len(p) >= len(recovered) else None)(
-            [r["body"] for r in line.records(module="bus") if r["body"]["event"] == "verdictPassedOver"]),
-            10, line.agent.log_tail)
-        self.assertEqual({p["why"] for p in passed} - {"recovered"}, set())
+        def passed():
+            return [r["body"]["why"] for r in line.records(module="bus") if r["body"]["event"] == "verdictPassedOver"]
+        wait_until(lambda: len(passed()) >= len(recovered), 10, line.agent.log_tail)
+        self.assertEqual(set(passed()) - {"recovered"}, set())
         print("parts %d, items %d, recovered and passed over %d" % (
             len(shown), len(found) - 1, len(recovered)), file=sys.stderr)
 
