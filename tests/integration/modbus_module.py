@@ -542,6 +542,7 @@ class Writing(Case):
         simulator.wait_write("holding", 11, 7, since)
         self.assertEqual(simulator.writes("coil", 0, since), [])
         self.assertEqual(simulator.writes("holding", 11, since), [5, 7])
+        module.wait(lambda p: p["type"] == "publish" and p["body"].get("why") == "repeated")
         told = [(p["body"]["itemId"], p["body"]["why"]) for p in module.published("status")
                 if p["body"]["event"] == "verdictPassedOver"]
         self.assertEqual(told, [("late", "tooOld"), ("crashed", "recovered"), ("good", "repeated")])
