@@ -51,8 +51,8 @@ struct vd_station {
 	struct vd_tally tally;
 	struct vd_stages stages;
 	struct vd_recent recent;
-	bool is_refused; /* the alarm that verdicts are refused is raised */
-	cJSON *state;    /* the last that the inspector told */
+	bool is_refused;         /* the alarm that verdicts are refused is raised */
+	cJSON *state;            /* the last that the inspector told */
 	bool has_told_inventory; /* once is enough: reported state is merged */
 	bool is_stopping;
 
