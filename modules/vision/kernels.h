@@ -132,8 +132,9 @@ void vd_row_apart(const uint8_t *row, const float *mean, const float *m2, int le
 		  uint16_t *ret_mean, uint16_t *ret_spread);
 
 /*
- * stray[i] = 1 where row[i] is further from mean[i] than scale * max(least, times * max(1, spread[i])),
- * rounded to grey levels; [0] above, [1] below. mean and spread in 1/256 grey level. Returns the OR of all.
+ * stray[i] = 1 where row[i] is further from mean[i] than scale * max(least, times * max(1,
+ * spread[i])), rounded to grey levels; [0] above, [1] below. mean and spread in 1/256 grey level.
+ * Returns the OR of all.
  */
 struct vd_leash {
 	float least[2], times[2], scale;

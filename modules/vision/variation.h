@@ -67,9 +67,9 @@ VD_MUST int vd_variation_normalise(const struct vd_variation_learner *learner,
 				   struct vd_image *image, struct vd_variation_light *light);
 
 /*
- * Rows top .. bottom - 1 of count parts, registered and normalised, all of the learner's shape, in this order. With
- * all rows added, in whatever pieces and by whatever threads, vd_variation_added says that these
- * parts were learnt.
+ * Rows top .. bottom - 1 of count parts, registered and normalised, all of the learner's shape, in
+ * this order. With all rows added, in whatever pieces and by whatever threads, vd_variation_added
+ * says that these parts were learnt.
  */
 void vd_variation_add_rows(struct vd_variation_learner *learner,
 			   const struct vd_image *const *images, int count, int top, int bottom);
@@ -87,9 +87,9 @@ VD_MUST int vd_variation_finish(const struct vd_variation_learner *learner,
 				struct vd_variation_model *ret_model);
 
 /*
- * As if one part, as it was after vd_variation_learn, had not been learnt; the learner stays as it is.
- * io_model: { 0 }, or one that this made before, whose memory it keeps. -EINVAL: another shape; -EAGAIN: fewer than 2
- * others; -ENOMEM.
+ * As if one part, as it was after vd_variation_learn, had not been learnt; the learner stays as it
+ * is. io_model: { 0 }, or one that this made before, whose memory it keeps. -EINVAL: another shape;
+ * -EAGAIN: fewer than 2 others; -ENOMEM.
  */
 VD_MUST int vd_variation_apart(const struct vd_variation_learner *learner,
 			       const struct vd_image *normalised,
@@ -119,8 +119,8 @@ struct vd_allowed vd_variation_allow_at(const struct vd_variation_model *model,
 					const struct vd_variation_options *options, int x, int y);
 
 /*
- * stray[x] = 1 for all pixels of row y that scale times the allowance does not hold, and some that it does:
- * what lies around a pixel, and edges, are not looked at. Returns the OR of all.
+ * stray[x] = 1 for all pixels of row y that scale times the allowance does not hold, and some that
+ * it does: what lies around a pixel, and edges, are not looked at. Returns the OR of all.
  */
 uint8_t vd_variation_suspect(const struct vd_variation_model *model,
 			     const struct vd_variation_options *options, const uint8_t *row, int y,

@@ -2,8 +2,8 @@
 /*
  * A larger factor accepts whatever a smaller one does, so that the pixels that stray at one factor
  * (one in a hundred or fewer of a good part) are all that trials at larger ones need to look at. And
- * where any defect makes the step NG, a trial at a factor that leaves many pixels outside ends at the
- * first rows that have one.
+ * where any defect makes the step NG, a trial at a factor that leaves many pixels outside ends at
+ * the first rows that have one.
  */
 #include "modules/inspect/learn/apart.h"
 

@@ -43,7 +43,10 @@ VD_MUST int vd_lesson_add(struct vd_lesson *lesson, struct vd_rig *rig, const st
 			  const struct vd_shot *shots, const char *serial,
 			  char text[static VD_STEP_TEXT]);
 
-/* How many threads fit: by itself one, or two where there are as many processors; results are the same. */
+/*
+ * How many threads fit: by itself one, or two where there are as many processors. Results are the
+ * same.
+ */
 void vd_lesson_set_threads(struct vd_lesson *lesson, int threads);
 
 int vd_lesson_parts(const struct vd_lesson *lesson);

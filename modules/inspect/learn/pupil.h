@@ -34,15 +34,18 @@ struct pupil {
 		challenge; /* factors: of the thresholds; that all but 1 in 10 defects reach */
 };
 
+/* What of a part one step looks at. */
+struct vd_held {
+	struct vd_pose pose;
+	struct vd_image registered;
+	struct vd_variation_light light;
+	struct vd_apart *apart; /* while fitting */
+};
+
 /* A part in hand, one for each that is looked at at once. */
 struct vd_hand {
 	struct vd_look looks[VD_CAMERAS_MOST]; /* while fitting */
-	struct vd_held {
-		struct vd_pose pose;
-		struct vd_image registered;
-		struct vd_variation_light light;
-		struct vd_apart *apart; /* while fitting */
-	} * held;                       /* one a step */
+	struct vd_held *held;                  /* one a step */
 };
 
 enum { VD_HANDS = 2 };
