@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "modules/inspect/result.h"
-#include "modules/inspect/rig.h"
+#include "modules/inspect/tools/rig.h"
 
 /*
  * Runs a step on the box of each object that another step found. The verdict is the worst one, and

@@ -19,7 +19,7 @@
 #include "modules/inspect/pipeline.h"
 #include "modules/inspect/record.h"
 #include "modules/inspect/shadow.h"
-#include "modules/inspect/shelf.h"
+#include "modules/inspect/tools/shelf.h"
 
 enum { COURSES_MOST = 64 };
 

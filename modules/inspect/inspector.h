@@ -7,8 +7,8 @@
 #include "base/json.h"
 #include "modules/inspect/item.h"
 #include "modules/inspect/privacy.h"
-#include "modules/inspect/rig.h"
-#include "modules/inspect/rules.h"
+#include "modules/inspect/tools/rig.h"
+#include "modules/inspect/recipe/rules.h"
 
 /*
  * Inspects one item after the other: decode, learn or run the steps, judge, write the record.

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/json.h"
-#include "modules/inspect/recipe.h"
-#include "modules/inspect/rules.h"
+#include "modules/inspect/recipe/recipe.h"
+#include "modules/inspect/recipe/rules.h"
 
 /*
  * One part at the station: the frames of its cameras, and the parameters it was triggered under,

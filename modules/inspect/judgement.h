@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "base/attr.h"
-#include "modules/inspect/recipe.h"
+#include "modules/inspect/recipe/recipe.h"
 #include "modules/inspect/result.h"
 
 /* From the results of a recipe's steps to the item's verdict, by the recipe's rules (rules.h). */

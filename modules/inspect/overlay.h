@@ -3,8 +3,8 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "modules/image/image.h"
-#include "modules/inspect/recipe.h"
-#include "modules/inspect/rig.h"
+#include "modules/inspect/recipe/recipe.h"
+#include "modules/inspect/tools/rig.h"
 
 /*
  * The picture an operator looks at: the frame at half size, the regions of the steps, a box around

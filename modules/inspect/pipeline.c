@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "modules/inspect/pipeline.h"
 
-#include "modules/inspect/condition.h"
+#include "modules/inspect/recipe/condition.h"
 #include "modules/inspect/each.h"
 #include "modules/inspect/judgement.h"
 #include "modules/inspect/learn/drift.h"

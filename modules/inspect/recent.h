@@ -5,7 +5,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "modules/inspect/item.h"
-#include "modules/inspect/rules.h"
+#include "modules/inspect/recipe/rules.h"
 
 /*
  * The last verdicts, so that a person can be asked to overrule one. What stands in a record is

@@ -5,8 +5,8 @@
 #include "modules/inspect/item.h"
 #include "modules/inspect/look.h"
 #include "modules/inspect/privacy.h"
-#include "modules/inspect/rig.h"
-#include "modules/inspect/rules.h"
+#include "modules/inspect/tools/rig.h"
+#include "modules/inspect/recipe/rules.h"
 
 /* The body of a verdict: complete on its own, never larger than a packet takes. */
 enum {

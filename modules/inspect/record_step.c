@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "modules/inspect/package.h"
+#include "modules/inspect/tools/package.h"
 
 bool vd_record_add_rounded(cJSON *json, const char *key, double value)
 {

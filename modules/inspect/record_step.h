@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "base/json.h"
-#include "modules/inspect/recipe.h"
+#include "modules/inspect/recipe/recipe.h"
 #include "modules/inspect/result.h"
 
 /* What a verdict's body says about a step. Part of record.h. */

@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/schema.h"
 #include "modules/inspect/inspector.h"
-#include "modules/inspect/shelf.h"
+#include "modules/inspect/tools/shelf.h"
 
 enum { PATH_BYTES = 4096, FILE_BYTES_MOST = 256 << 20, DEPTH_MOST = 3, NAMES_MOST = 1 << 20 };
 enum { UNKNOWN = VD_VERDICTS }; /* there is no old verdict */

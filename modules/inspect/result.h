@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "base/attr.h"
-#include "modules/inspect/edited.h"
+#include "modules/inspect/tools/edited.h"
 #include "modules/inspect/object.h"
-#include "modules/inspect/recipe.h"
+#include "modules/inspect/recipe/recipe.h"
 
 /* What a step found out about an item. */
 enum { VD_STEP_TEXT = 160, VD_READ_TEXT = 200 };

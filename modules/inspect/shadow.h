@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "modules/inspect/item.h"
-#include "modules/inspect/rules.h"
+#include "modules/inspect/recipe/rules.h"
 
 /*
  * What a recipe that decides nothing would have said, against the one that does. Counts for

@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "modules/inspect/inventory.h"
+#include "modules/inspect/recipe/inventory.h"
 #include "modules/inspect/notice.h"
-#include "modules/inspect/shelf.h"
+#include "modules/inspect/tools/shelf.h"
 
 enum { VERSION_UNKNOWN = -1, REFUSALS_TOLD = 3 };
 

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "modules/inspect/admission.h"
+#include "modules/inspect/line/admission.h"
 #include "modules/inspect/assembly.h"
-#include "modules/inspect/drop.h"
+#include "modules/inspect/line/drop.h"
 #include "modules/inspect/kept.h"
-#include "modules/inspect/ledger.h"
-#include "modules/inspect/panel.h"
+#include "modules/inspect/line/ledger.h"
+#include "modules/inspect/line/panel.h"
 #include "modules/inspect/publisher.h"
-#include "modules/inspect/readings.h"
+#include "modules/inspect/line/readings.h"
 #include "modules/inspect/recent.h"
-#include "modules/inspect/selftest.h"
-#include "modules/inspect/stages.h"
+#include "modules/inspect/line/selftest.h"
+#include "modules/inspect/line/stages.h"
 #include "modules/inspect/station.h"
 #include "modules/inspect/tally.h"
-#include "modules/inspect/trigger.h"
+#include "modules/inspect/line/trigger.h"
 #include "modules/inspect/worker.h"
 
 /*

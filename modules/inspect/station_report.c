@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "modules/inspect/inventory.h"
+#include "modules/inspect/recipe/inventory.h"
 
 enum { REPORT_MS = 1000 };
 

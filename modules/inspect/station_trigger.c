@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "modules/inspect/hindsight.h"
+#include "modules/inspect/line/hindsight.h"
 #include "modules/inspect/station_private.h"
 
 enum { WATCH_MS = 250, OVERRUNS_MOST = 256 };

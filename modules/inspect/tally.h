@@ -5,7 +5,7 @@
 
 #include "base/attr.h"
 #include "base/json.h"
-#include "modules/inspect/rules.h"
+#include "modules/inspect/recipe/rules.h"
 
 /* What a station counts for its reported state. Starts as { 0 }. */
 enum { VD_LATENCIES = 1024 };

@@ -16,8 +16,8 @@
 
 #include "base/clock.h"
 #include "twin/broker/spool.h"
-#include "twin/hub/batch.h"
-#include "twin/hub/ingest.h"
+#include "twin/hub/telemetry/batch.h"
+#include "twin/hub/telemetry/ingest.h"
 #include "twin/hub/store/scan.h"
 
 enum { RECORDS = 100, ROWS = 300000, TURN_BYTES = 2 << 20, TURN_MESSAGES = 500 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "twin/hub/batch.h"
+#include "twin/hub/telemetry/batch.h"
 #include "twin/hub/store/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

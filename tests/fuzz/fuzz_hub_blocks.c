@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "twin/hub/image_files.h"
-#include "twin/hub/images.h"
+#include "twin/hub/files/image_files.h"
+#include "twin/hub/files/images.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,11 +6,11 @@
 
 #include "twin/document/merge.h"
 #include "twin/hub/call.h"
-#include "twin/hub/configuration.h"
+#include "twin/hub/automation/configuration.h"
 #include "twin/hub/device_body.h"
 #include "twin/hub/etag.h"
 #include "twin/hub/methods.h"
-#include "twin/hub/settings.h"
+#include "twin/hub/automation/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

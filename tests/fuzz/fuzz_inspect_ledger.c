@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
-#include "modules/inspect/ledger.h"
+#include "modules/inspect/line/ledger.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "modules/inspect/package.h"
+#include "modules/inspect/tools/package.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

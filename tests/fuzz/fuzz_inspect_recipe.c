@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/schema.h"
-#include "modules/inspect/recipe.h"
+#include "modules/inspect/recipe/recipe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  * Networks over ONNX Runtime, from package to verdict. test_models.py brings the runtime and the
  * networks; without it there is nothing to do. Images, and packages around the networks, are made here.
  */
-#include "modules/inspect/package.h"
+#include "modules/inspect/tools/package.h"
 
 #include <errno.h>
 #include <math.h>

@@ -31,7 +31,7 @@ ALLOWED = {
     "modules": ["base", "agent/ipc", "modules/sdk", "modules/image"],  # each other module
     "twin/broker": ["base"],
     "twin/hub/store": ["base", "twin/document", "twin/broker/identities.h",
-                       "twin/hub/configuration.h", "twin/query/value.h",
+                       "twin/hub/automation/configuration.h", "twin/query/value.h",
                        "twin/query/values.h"],
     "twin/hub/api": ["base", "twin/document", "twin/hub", "twin/hub/store"],
     # The JPEG codec stands on base alone: small copies of images need one.

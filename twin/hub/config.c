@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/schema.h"
-#include "twin/hub/packages.h"
-#include "twin/hub/query_index.h"
+#include "twin/hub/files/packages.h"
+#include "twin/hub/queries/query_index.h"
 
 extern const char vd_hub_schema[];
 extern const size_t vd_hub_schema_len;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "twin/hub/slices.h"
+#include "twin/hub/queries/slices.h"
 #include "twin/hub/store/store.h"
 
 /*

@@ -21,7 +21,7 @@
 #include "twin/hub/config.h"
 #include "twin/hub/hub.h"
 #include "twin/hub/policies.h"
-#include "twin/hub/query_index.h"
+#include "twin/hub/queries/query_index.h"
 #include "twin/hub/store/backup.h"
 #include "twin/hub/store/store.h"
 #include "twin/hub/store/twin_index.h"

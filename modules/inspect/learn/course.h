@@ -4,8 +4,8 @@
 #include "modules/inspect/learn/drift.h"
 #include "modules/inspect/learn/lesson.h"
 #include "modules/inspect/learn/model.h"
-#include "modules/inspect/recipe.h"
-#include "modules/inspect/rig.h"
+#include "modules/inspect/recipe/recipe.h"
+#include "modules/inspect/tools/rig.h"
 
 /*
  * What a recipe is through over the days: its model and model files, and its tools as the

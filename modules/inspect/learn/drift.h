@@ -6,8 +6,8 @@
 #include "base/attr.h"
 #include "modules/inspect/look.h"
 #include "modules/inspect/learn/model.h"
-#include "modules/inspect/recipe.h"
-#include "modules/inspect/rig.h"
+#include "modules/inspect/recipe/recipe.h"
+#include "modules/inspect/tools/rig.h"
 
 /*
  * Has the line changed since the model was learnt? Each quantity (mean, contrast, sharpness of a

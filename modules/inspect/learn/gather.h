@@ -6,7 +6,7 @@
 #include "base/attr.h"
 #include "base/json.h"
 #include "modules/inspect/item.h"
-#include "modules/inspect/rules.h"
+#include "modules/inspect/recipe/rules.h"
 
 /*
  * Data gathering: copies of items' frames under a class label, in FOLDER/LABEL/, apart from

@@ -4,7 +4,7 @@
 #include "modules/inspect/item.h"
 #include "modules/inspect/look.h"
 #include "modules/inspect/learn/model.h"
-#include "modules/inspect/rig.h"
+#include "modules/inspect/tools/rig.h"
 
 /*
  * Learning a recipe from good parts. While collecting, the first part teaches the patches of the

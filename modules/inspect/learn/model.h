@@ -7,7 +7,7 @@
 #include "base/digest.h"
 #include "base/fault.h"
 #include "base/json.h"
-#include "modules/inspect/recipe.h"
+#include "modules/inspect/recipe/recipe.h"
 #include "modules/vision/variation.h"
 
 /*

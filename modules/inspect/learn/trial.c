@@ -7,7 +7,7 @@
 
 #include "modules/vision/blob.h"
 #include "modules/vision/kernels.h"
-#include "modules/inspect/rig.h"
+#include "modules/inspect/tools/rig.h"
 
 enum { HALVINGS = 10 /* 8 / 2^10 is 1/128 */ };
 

@@ -2,7 +2,7 @@
 #pragma once
 #include "base/attr.h"
 #include "modules/image/image.h"
-#include "modules/inspect/recipe.h"
+#include "modules/inspect/recipe/recipe.h"
 #include "modules/vision/variation.h"
 
 /*

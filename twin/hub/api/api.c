@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "twin/hub/audit.h"
-#include "twin/hub/device_access.h"
+#include "twin/hub/files/device_access.h"
 #include "twin/hub/enrol.h"
 #include "twin/hub/http.h"
 #include "twin/hub/policies.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "twin/hub/configurations.h"
+#include "twin/hub/automation/configurations.h"
 
 static void reply_configuration(struct vd_call *call, cJSON **json)
 {

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "twin/hub/image_files.h"
-#include "twin/hub/images.h"
+#include "twin/hub/files/image_files.h"
+#include "twin/hub/files/images.h"
 #include "twin/hub/policies.h"
-#include "twin/hub/thumbnails.h"
+#include "twin/hub/files/thumbnails.h"
 
 enum { LIST_MAX = 1000, LIST_DEFAULT = 100, WIDTH_MAX = 640 };
 

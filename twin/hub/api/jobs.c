@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "twin/hub/jobs.h"
+#include "twin/hub/automation/jobs.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
 

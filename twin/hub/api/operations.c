@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "twin/hub/drift.h"
-#include "twin/hub/letters.h"
+#include "twin/hub/telemetry/letters.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 1000, BEHIND_DEFAULT_S = 300, BEHIND_MAX_S = 31536000 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /packages, their archives, and /channels: all of them ours */
-#include "twin/hub/packages.h"
+#include "twin/hub/files/packages.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "twin/document/manifest.h"
 #include "twin/hub/api/api.h"
 #include "twin/hub/enrol.h"
-#include "twin/hub/package_gc.h"
+#include "twin/hub/files/package_gc.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 1000, DAYS_MAX = 3650, DAY_MS = 86400000 };
 

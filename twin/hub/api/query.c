@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "twin/hub/queries.h"
+#include "twin/hub/queries/queries.h"
 
 enum { SIZE_DEFAULT = 1000, SIZE_MAX_ROWS = 10000 };
 

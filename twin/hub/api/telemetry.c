@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "twin/hub/events.h"
 #include "twin/hub/store/store.h"
-#include "twin/hub/telemetry.h"
+#include "twin/hub/telemetry/telemetry.h"
 
 enum { PAGE_DEFAULT = 100, POINTS_DEFAULT = 300, DAY_MS = 86400000 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "twin/hub/configuration.h"
+#include "twin/hub/automation/configuration.h"
 #include "twin/hub/store/store.h"
 #include "twin/hub/store/twin_index.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/schema.h"
-#include "modules/inspect/recipe.h"
+#include "modules/inspect/recipe/recipe.h"
 #include "vd_test.h"
 
 /* Documents in tests: ` stands for ", so that conditions and JSON can be read side by side. */

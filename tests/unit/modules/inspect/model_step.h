@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/schema.h"
-#include "modules/inspect/rig.h"
-#include "modules/inspect/shelf.h"
+#include "modules/inspect/tools/rig.h"
+#include "modules/inspect/tools/shelf.h"
 #include "tests/unit/modules/inspect/model_folder.h"
 
 extern const char vd_inspect_schema_json[];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/admission.h"
+#include "modules/inspect/line/admission.h"
 
 #include "vd_test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/drop.h"
+#include "modules/inspect/line/drop.h"
 
 #include <errno.h>
 #include <fcntl.h>

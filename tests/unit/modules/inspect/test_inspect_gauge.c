@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tools that measure directly, from recipe to verdict. */
-#include "modules/inspect/gauge.h"
+#include "modules/inspect/tools/gauge.h"
 
 #include <errno.h>
 #include <stdio.h>

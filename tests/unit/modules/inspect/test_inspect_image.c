@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images made in steps: from recipe to record, and back to the places in the frame. */
-#include "modules/inspect/edited.h"
+#include "modules/inspect/tools/edited.h"
 
 #include <errno.h>
 #include <math.h>
@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "modules/inspect/inspector.h"
-#include "modules/inspect/shelf.h"
+#include "modules/inspect/tools/shelf.h"
 #include "tests/unit/modules/inspect/document.h"
 #include "tests/unit/modules/inspect/label.h"
 #include "tests/unit/modules/inspect/model_folder.h"

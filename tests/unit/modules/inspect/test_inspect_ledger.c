@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/ledger.h"
+#include "modules/inspect/line/ledger.h"
 
 #include <errno.h>
 #include <poll.h>

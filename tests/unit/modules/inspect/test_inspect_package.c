@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Model packages: what makes one fit for use, and what a step says when it is not. */
-#include "modules/inspect/package.h"
+#include "modules/inspect/tools/package.h"
 
 #include <errno.h>
 #include <math.h>
 
 #include "base/clock.h"
-#include "modules/inspect/infer.h"
+#include "modules/inspect/tools/infer.h"
 #include "modules/inspect/inspector.h"
-#include "modules/inspect/rig.h"
-#include "modules/inspect/shelf.h"
+#include "modules/inspect/tools/rig.h"
+#include "modules/inspect/tools/shelf.h"
 #include "tests/unit/modules/inspect/model_folder.h"
 #include "tests/unit/modules/inspect/model_step.h"
 

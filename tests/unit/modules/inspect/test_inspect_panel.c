@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/panel.h"
+#include "modules/inspect/line/panel.h"
 
 #include <errno.h>
 #include <stdio.h>

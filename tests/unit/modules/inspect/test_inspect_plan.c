@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which steps come when, and what is no order at all. */
-#include "modules/inspect/plan.h"
+#include "modules/inspect/recipe/plan.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "modules/inspect/inventory.h"
+#include "modules/inspect/recipe/inventory.h"
 #include "tests/unit/modules/inspect/document.h"
 
 #define BLOB  "`camera`:`top`,`tool`:`blob`,`roi`:[0,0,50,50]"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/readings.h"
+#include "modules/inspect/line/readings.h"
 
 #include <string.h>
 

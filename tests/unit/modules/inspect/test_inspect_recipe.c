@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/recipe.h"
+#include "modules/inspect/recipe/recipe.h"
 
 #include <errno.h>
 #include <stdlib.h>

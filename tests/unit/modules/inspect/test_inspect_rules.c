@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/rules.h"
+#include "modules/inspect/recipe/rules.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/selftest.h"
+#include "modules/inspect/line/selftest.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/stages.h"
+#include "modules/inspect/line/stages.h"
 
 #include "vd_test.h"
 

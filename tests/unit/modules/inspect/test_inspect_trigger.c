@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/inspect/trigger.h"
+#include "modules/inspect/line/trigger.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "vd_test.h"
 
 #include "twin/document/merge.h"
-#include "twin/hub/configurations.h"
+#include "twin/hub/automation/configurations.h"
 #include "twin/hub/refusal.h"
 #include "unit/twin/hub/hub_fixture.h"
 

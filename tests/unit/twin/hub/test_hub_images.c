@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 
 #include "base/loop.h"
-#include "twin/hub/device_access.h"
+#include "twin/hub/files/device_access.h"
 #include "twin/hub/events.h"
-#include "twin/hub/image_files.h"
-#include "twin/hub/images.h"
+#include "twin/hub/files/image_files.h"
+#include "twin/hub/files/images.h"
 #include "unit/twin/hub/hub_fixture.h"
 
 enum { DAYS = 2 };

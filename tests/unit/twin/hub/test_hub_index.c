@@ -4,10 +4,10 @@
 #include <stdarg.h>
 
 #include "base/buf.h"
-#include "twin/hub/query_count.h"
+#include "twin/hub/queries/query_count.h"
 #include "twin/hub/store/configurations.h"
 #include "twin/hub/store/twin_index.h"
-#include "twin/hub/twin_walk.h"
+#include "twin/hub/queries/twin_walk.h"
 #include "unit/twin/hub/hub_fixture.h"
 
 enum { NAMES_BYTES = 65536 };

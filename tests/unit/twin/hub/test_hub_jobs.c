@@ -2,7 +2,7 @@
 #include "vd_test.h"
 
 #include "twin/broker/topics.h"
-#include "twin/hub/jobs.h"
+#include "twin/hub/automation/jobs.h"
 #include "twin/hub/methods.h"
 #include "twin/hub/refusal.h"
 #include "unit/twin/hub/hub_fixture.h"

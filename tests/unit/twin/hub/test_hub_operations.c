@@ -7,9 +7,9 @@
 #include "twin/document/audit.h"
 #include "twin/hub/api/api.h"
 #include "twin/hub/drift.h"
-#include "twin/hub/ingest.h"
-#include "twin/hub/letters.h"
-#include "twin/hub/quota.h"
+#include "twin/hub/telemetry/ingest.h"
+#include "twin/hub/telemetry/letters.h"
+#include "twin/hub/telemetry/quota.h"
 #include "twin/hub/store/trust.h"
 #include "unit/twin/hub/hub_fixture.h"
 

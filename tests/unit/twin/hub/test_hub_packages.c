@@ -10,8 +10,8 @@
 
 #include "base/file.h"
 #include "base/loop.h"
-#include "twin/hub/package_gc.h"
-#include "twin/hub/packages.h"
+#include "twin/hub/files/package_gc.h"
+#include "twin/hub/files/packages.h"
 #include "twin/hub/store/trust.h"
 #include "unit/twin/hub/hub_fixture.h"
 

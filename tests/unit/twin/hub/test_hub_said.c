@@ -7,7 +7,7 @@
 #include <zstd.h>
 
 #include "twin/document/section.h"
-#include "twin/hub/batch.h"
+#include "twin/hub/telemetry/batch.h"
 #include "twin/hub/dialect.h"
 
 static void each_topic_of_the_broker_is_understood(void **state)

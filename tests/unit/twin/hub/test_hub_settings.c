@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "twin/document/merge.h"
-#include "twin/hub/settings.h"
+#include "twin/hub/automation/settings.h"
 
 #define P "properties.desired"
 

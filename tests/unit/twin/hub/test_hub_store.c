@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "twin/broker/spool.h"
-#include "twin/hub/ingest.h"
+#include "twin/hub/telemetry/ingest.h"
 #include "twin/hub/store/migrations.h"
 #include "unit/twin/hub/hub_fixture.h"
 

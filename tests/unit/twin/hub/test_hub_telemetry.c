@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "twin/hub/telemetry.h"
+#include "twin/hub/telemetry/telemetry.h"
 #include "unit/twin/hub/hub_fixture.h"
 
 enum { T0 = 1700000000, DAY = 86400 }; /* seconds */
