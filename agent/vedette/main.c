@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/ipc/packet.h"
+#include "agent/vedette/metrics.h"
 #include "agent/vedette/show.h"
 #include "base/version.h"
 
@@ -34,6 +35,12 @@ static int no_arguments(struct request *request, int argc, char **argv, struct v
 		return 0;
 	vd_fault_set(fault, 400, "", "does not know what to do with '%.60s'", argv[0]);
 	return -EINVAL;
+}
+
+static int metrics_arguments(struct request *request, int argc, char **argv, struct vd_fault *fault)
+{
+	request->method = "status";
+	return no_arguments(request, argc, argv, fault);
 }
 
 static int twin_arguments(struct request *request, int argc, char **argv, struct vd_fault *fault)
@@ -94,6 +101,8 @@ static const struct {
 } commands[] = {
 	{ "status", "", "link, desired document, outbox and modules at a glance", no_arguments,
 	  vd_show_status },
+	{ "metrics", "", "the same numbers as Prometheus reads them", metrics_arguments,
+	  vd_show_metrics },
 	{ "modules", "", "each module, and how it last ended", no_arguments, vd_show_modules },
 	{ "twin", "[desired|latest|reported]",
 	  "the document in force, the last one received, reported state", twin_arguments,

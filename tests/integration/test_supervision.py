@@ -5,6 +5,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -94,12 +95,29 @@ class SupervisionTest(unittest.TestCase):
             line.cloud.start("broker")
             wait_until(lambda: line.agent.call("status")["link"]["state"] == "up", 30, line.agent.log_tail)
 
+    def metrics(self, line):
+        """{series: value}, each line in the form that Prometheus reads."""
+        done = subprocess.run([str(line.agent.build / "bin" / "vedette"), "--socket",
+                               str(line.agent.run_folder / "agent.sock"), "metrics"],
+                              capture_output=True, text=True, timeout=20, check=True)
+        series = {}
+        for row in done.stdout.splitlines():
+            if not row.startswith("#"):
+                self.assertRegex(row, r'^vedette_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [-+.e0-9]+$')
+                name, value = row.rsplit(" ", 1)
+                self.assertNotIn(name, series)
+                series[name] = float(value)
+        return series
+
     def test_the_local_commands_answer_without_a_network(self):
         with Line() as line:
             start_line(line)
             line.cloud.kill("broker")
             for command in ("status", "modules", "twin", "outbox", "packages"):
                 self.assertTrue(line.agent.call(command))
+            metrics = self.metrics(line)
+            self.assertEqual(metrics['vedette_module_ready{module="station"}'], 1)
+            self.assertGreater(metrics['vedette_outbox_accepted_total{class="verdict"}'], 0)
             self.assertEqual(line.agent.vedette("logs", "nobody").returncode, 3)
             self.assertEqual(line.agent.vedette("dance").returncode, 2)
             answer = line.agent.vedette("call", "station", "no-such-method")
