@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
-#include "modules/camera/library.h"
+#include "base/library.h"
 
 #define NAME(result, name, arguments) "arv_" #name,
 static const char *const names[] = { VD_ARAVIS_FUNCTIONS(NAME) "g_object_unref", "g_error_free",

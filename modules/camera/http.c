@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/version.h"
-#include "modules/camera/curl_library.h"
+#include "base/curl_library.h"
 #include "modules/camera/http_answer.h"
 #include "modules/camera/secret.h"
 #include "modules/image/jpeg.h"

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "modules/camera/curl_library.h"
+#include "base/curl_library.h"
 
 #include <errno.h>
 #include <stdbool.h>
 
-#include "modules/camera/library.h"
+#include "base/library.h"
 
 static const char *const names[] = {
-	"curl_global_init",  "curl_easy_init",    "curl_easy_setopt",
-	"curl_easy_perform", "curl_easy_getinfo", "curl_easy_strerror",
-	"curl_easy_cleanup", "curl_slist_append", "curl_slist_free_all",
+	"curl_global_init",      "curl_easy_init",           "curl_easy_setopt",
+	"curl_easy_reset",       "curl_easy_perform",        "curl_easy_getinfo",
+	"curl_easy_strerror",    "curl_easy_cleanup",        "curl_multi_init",
+	"curl_multi_add_handle", "curl_multi_remove_handle", "curl_multi_perform",
+	"curl_multi_poll",       "curl_multi_wakeup",        "curl_multi_info_read",
+	"curl_multi_cleanup",    "curl_slist_append",        "curl_slist_free_all",
 };
 
 int vd_curl_load(const struct vd_curl **ret_curl, struct vd_fault *fault)
@@ -23,8 +26,7 @@ int vd_curl_load(const struct vd_curl **ret_curl, struct vd_fault *fault)
 					    (void **)&curl) == 0 &&
 			    curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 	if (!is_loaded) {
-		vd_fault_set(fault, 501, NULL,
-			     "an http camera needs libcurl.so.4, which is not there (libcurl4)");
+		vd_fault_set(fault, 501, NULL, "libcurl.so.4 is not there (libcurl4)");
 		return -ENOSYS;
 	}
 	*ret_curl = &curl;
