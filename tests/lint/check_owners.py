@@ -24,7 +24,7 @@ OWNERS = [
     (r"zbar\.h", []),  # loaded at run time, by modules/vision/zbar.c
     (r"zstd\.h", ["agent/store", "modules/inspect", "twin/hub"]),
     (r"zlib\.h", ["agent/store", "twin/broker", "twin/hub"]),
-    (r"curl/", ["base/curl_library.h", "agent/rollout", "agent/upload", "agent/vedette-enrol", "modules/camera", "modules/http-sensor", "twin/ctl"]),
+    (r"curl/", ["base/curl_library.h", "agent/rollout", "agent/vedette-enrol", "modules/http-sensor", "twin/ctl"]),
     (r"archive(_entry)?\.h", ["agent/rollout", "twin/ctl"]),
     (r"libpq-fe\.h", ["twin/hub"]),
     (r"seccomp\.h", ["agent/vedette-exec"]),
