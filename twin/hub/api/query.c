@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "twin/hub/queries/queries.h"
+#include "twin/hub/queries/slices.h"
 
 enum { SIZE_DEFAULT = 1000, SIZE_MAX_ROWS = 10000 };
 
@@ -30,5 +31,5 @@ int vd_api_query_post(struct vd_api *api, struct vd_call *call, int64_t now_ms,
 	request.text = text->valuestring;
 	request.len = strlen(text->valuestring);
 	r = vd_queries_ask(api->queries, call, &request, fault);
-	return r == VD_QUERIES_LATER ? VD_API_KEPT : r;
+	return r == VD_SLICES_LATER ? VD_API_KEPT : r;
 }
